@@ -1,0 +1,53 @@
+/**
+ * Every error a caller can meet, in one table: the code, and what to do about it. The table is the source for the
+ * documentation; `CacheError` is the only error class that crosses an interface of this project.
+ */
+export const ERROR_ADVICE = {
+  ERR_INVALID_KEY: 'use a non-empty string without NUL characters as the key',
+  ERR_INVALID_TTL: "use a positive number of seconds, Infinity, or a duration such as '5m'",
+  ERR_INVALID_VALUE: 'cache data only: no functions, symbols or undefined; null is a value',
+  ERR_VALUE_TOO_LARGE: 'cache something smaller, or raise maxValueBytes',
+  ERR_INVALID_TAG: 'use up to 64 non-empty strings of up to 255 bytes without NUL characters as tags',
+  ERR_INVALID_ARGUMENT: 'see the documentation of the call',
+  ERR_INVALID_NAMESPACE: 'use 1 to 32 characters of a-z, 0-9 and _, starting with a letter',
+  ERR_INVALID_CONFIG: 'run pgcached --help for the options and their ranges',
+  ERR_INVALID_TOKEN: 'a lease is filled once, by the connection that it was given to',
+  ERR_NOT_A_COUNTER: 'delete the key first, or count under another key',
+  ERR_COUNTER_OVERFLOW: 'counters stay within ±(2^53−1); the counter was left as it was',
+  ERR_UNAVAILABLE: 'start the daemon (pgcached daemon, or pgcached dev) and check the socket path',
+  ERR_TIMEOUT: 'raise timeoutMs, or find out what keeps the daemon busy (pgcached doctor)',
+  ERR_UNKNOWN_OUTCOME: 'the write may or may not have taken effect; read the key, or write it again',
+  ERR_CLOSED: 'connect() again: this client was closed',
+  ERR_OVERLOADED: 'send fewer requests at once; a limit of the daemon was reached',
+  ERR_PROTOCOL: 'let client and daemon be of the same release',
+  ERR_DATABASE: 'check Postgres (pgcached doctor)',
+  ERR_LOAD_FAILED: 'see the cause: the load threw in another process',
+  ERR_ALREADY_RUNNING: 'stop the other daemon first, or use another socket',
+  ERR_SOCKET: 'see the message for what is wrong with the socket path',
+  ERR_INTERNAL: 'please report this with the message',
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_ADVICE;
+
+/** The codes in a fixed order: the position is the number on the wire. Append only. */
+export const ERROR_CODES = Object.keys(ERROR_ADVICE) as readonly ErrorCode[];
+
+/**
+ * The one error class of this project.
+ * @property code one of {@link ERROR_ADVICE}
+ * @property cause the underlying error, if there is one
+ */
+export class CacheError extends Error {
+  readonly code: ErrorCode;
+
+  /**
+   * @param code from the table
+   * @param problem what was wrong, in a few words; the advice of the code is added to it
+   * @param cause the underlying error
+   */
+  constructor(code: ErrorCode, problem: string, cause?: unknown) {
+    super(`${problem} [${code}]: ${ERROR_ADVICE[code]}`, cause === undefined ? undefined : { cause });
+    this.name = 'CacheError';
+    this.code = code;
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * What client and daemon say to each other: the version, the operations, the replies, and every limit. Numbers are
+ * append-only: one that was published is never given another meaning.
+ *
+ * A frame is a u32 (big endian, the length of the body) and a body, which is one MessagePack array:
+ *
+ *     request  [id, op, ...arguments]       id: u32 in its five-byte form, from 1
+ *     reply    [id, status, ...results]     to the request of that id, in any order
+ *     push     [0, push, ...arguments]      unasked, from the daemon
+ *
+ * Values travel as opaque binary (see codec.ts): the daemon's main thread never opens one.
+ */
+
+export const PROTOCOL_VERSION = 1;
+
+/**
+ * The operations. `ns` is the number that OPEN gave; `ttlMs` is milliseconds, Infinity for none, nil for the default
+ * of the namespace; `flags` is a sum of FLAG; `tags` is an array of strings or nil.
+ */
+export const OP = {
+  /** [version, release] → OK [version, release, start]. The first request of a connection, and only that. */
+  hello: 0,
+  /** [namespace] → OK [ns, maxValueBytes] */
+  open: 1,
+  /** [ns, flags, key] → OK [value] or MISS [] */
+  get: 2,
+  /** [ns, flags, keys] → OK [values: (bin or nil)[]] in the order of the keys */
+  getMany: 3,
+  /** [ns, key, value, ttlMs, tags] → OK [] */
+  set: 4,
+  /** [ns, keys, values, ttlMs, tags] → OK [] */
+  setMany: 5,
+  /** [ns, key, value, ttlMs, tags] → OK [stored] */
+  add: 6,
+  /** [ns, key] → OK [existed] */
+  delete: 7,
+  /** [ns, keys] → OK [count] */
+  deleteMany: 8,
+  /** [ns, flags, key] → OK [present] */
+  has: 9,
+  /** [ns] → OK [] */
+  clear: 10,
+  /** [ns] → OK [count] */
+  count: 11,
+  /** [ns, key, delta, ttlMs] → OK [counter] */
+  incr: 12,
+  /** [ns, key] → OK [ms left, Infinity for none] or MISS [] */
+  ttl: 13,
+  /** [ns, key, ttlMs] → OK [existed] */
+  expire: 14,
+  /** [ns, tags] → OK [] */
+  invalidateTags: 15,
+  /** [ns] → OK [rows removed] */
+  cleanup: 16,
+  /** [ns] → OK [JSON text of CacheStatistics] */
+  stats: 17,
+  /** [ns, flags, key] → OK [value], LOAD [token], MISS [] (the load came to nothing), or an error of the load */
+  load: 18,
+  /** [ns, token, value, ttlMs, tags] → as for `load`: OK [value] is what to answer, LOAD means load again */
+  fill: 19,
+  /** [ns, token, value or nil] → OK []. The load threw (the error as a value), or (nil) returned nothing to store. */
+  abandon: 20,
+  /** [] → OK [JSON text of the daemon's state] */
+  status: 21,
+} as const;
+
+export type OpName = keyof typeof OP;
+
+export const STATUS = {
+  ok: 0,
+  miss: 1,
+  /** [token]: the caller is to compute the value, and to `fill` or `abandon` under this token. */
+  load: 2,
+  /** [code: index in ERROR_CODES, message, value or nil]; the value is an error packed by the codec */
+  error: 3,
+} as const;
+
+export const PUSH = {
+  /** [code, message]: why the daemon is about to close this connection. */
+  goodbye: 0,
+  /** [ns, keys] or [ns, nil] for all: near tiers forget them. */
+  drop: 1,
+} as const;
+
+export const FLAG = {
+  /** Answer from the table, not from memory: the caller has reason to doubt what memory holds for it. */
+  fromTable: 1,
+} as const;
+
+/** Every limit of the protocol. */
+export const LIMIT = {
+  /** A frame's body. A value of the greatest size and the rest of its frame must fit. */
+  frameBytesMax: 64 * 1024 * 1024,
+  valueBytesMax: 32 * 1024 * 1024,
+  valueBytesDefault: 8 * 1024 * 1024,
+  valueDepthMax: 1000,
+  keyBytesMax: 255,
+  /** A key as the caller writes it, before it is shortened. */
+  rawKeyBytesMax: 64 * 1024,
+  keysPerCallMax: 10_000,
+  tagBytesMax: 255,
+  tagsPerEntryMax: 64,
+  namespacesMax: 256,
+  /** Requests of one connection that wait for their reply. */
+  pendingPerConnectionMax: 65_536,
+  /** Bytes queued towards one client before it is cut off as not reading. */
+  unreadBytesMax: 64 * 1024 * 1024,
+  connectionsMax: 10_000,
+  /** The longest path a Unix socket can have on Linux, in bytes. */
+  socketPathBytesMax: 107,
+} as const;
+
+export const NAMESPACE_PATTERN = /^[a-z][a-z0-9_]{0,31}$/;
+export const DEFAULT_NAMESPACE = 'default';
+export const DEFAULT_TTL_SECONDS = 300;
