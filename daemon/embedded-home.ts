@@ -1,0 +1,93 @@
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { CacheError } from '../shared/errors.js';
+import { findNative, type Identity, reachable, runnableNative } from './embedded-native.js';
+
+/** The lines of a log that an error quotes. */
+export const TAIL_LINES = 12;
+/** Where a cluster of root lives whose own data folder Postgres, which must not be root, cannot reach. */
+const ROOT_SHELTER = '/var/lib/pgcached-embedded';
+
+/** Postgres refuses to run as root; initdb refuses a user without an entry in /etc/passwd: so, nobody. */
+function identity(cluster: string): Identity | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  if (existsSync(cluster)) {
+    const { uid, gid } = statSync(cluster);
+    if (uid !== 0) return { uid, gid };
+  }
+  const entry = /^nobody:[^:]*:(\d+):(\d+):/m.exec(readFileSync('/etc/passwd', 'utf8'));
+  return { uid: Number(entry?.[1] ?? 65534), gid: Number(entry?.[2] ?? 65534) };
+}
+
+/** Makes the folder with a mode that the umask cannot narrow; leaves one that exists as it is. */
+export function makeFolder(path: string, mode: number, owner?: Identity): void {
+  if (existsSync(path)) return;
+  mkdirSync(path, { recursive: true });
+  chmodSync(path, mode);
+  if (owner) chownSync(path, owner.uid, owner.gid);
+}
+
+export interface Home {
+  readonly root: string;
+  readonly cluster: string;
+  readonly who: Identity | undefined;
+  readonly native: string;
+}
+
+/** Finds or makes the folders and the binaries. */
+export function prepareHome(dataDir: string, log: (line: string) => void): Home {
+  let root = resolve(dataDir);
+  makeFolder(root, 0o711);
+  let who = identity(join(root, 'cluster'));
+  if (!reachable(root, who)) {
+    const asked = root;
+    makeFolder(ROOT_SHELTER, 0o711);
+    root = join(ROOT_SHELTER, createHash('sha256').update(asked).digest('hex').slice(0, 16));
+    makeFolder(root, 0o711);
+    who = identity(join(root, 'cluster'));
+    log(`${asked} is closed to user ${who?.uid}, whom Postgres runs as: its data is in ${root}`);
+  }
+  const found = findNative(process.platform, process.arch);
+  const shelter = who === undefined || reachable(found.native, who) ? root : ROOT_SHELTER;
+  makeFolder(shelter, 0o711);
+  return {
+    root,
+    cluster: join(root, 'cluster'),
+    who,
+    native: runnableNative(found.native, found.version, shelter, who),
+  };
+}
+
+/** Only what Postgres needs: its user may be another one, and our environment may hold secrets. */
+export function environment(native: string): NodeJS.ProcessEnv {
+  const lib = join(native, 'lib');
+  return { PATH: '/usr/bin:/bin', LC_ALL: 'C', LD_LIBRARY_PATH: lib, DYLD_LIBRARY_PATH: lib };
+}
+
+/** Two that start at once both make a cluster; the first rename wins and the other draft is thrown away. */
+export function initialise({ cluster, who, native }: Home): void {
+  if (existsSync(join(cluster, 'PG_VERSION'))) return;
+  const draft = `${cluster}.${process.pid}`;
+  rmSync(draft, { recursive: true, force: true });
+  makeFolder(draft, 0o700, who);
+  const flags = ['--username=postgres', '--encoding=UTF8', '--locale=C', '--auth-local=trust', '--auth-host=reject'];
+  const result = spawnSync(join(native, 'bin', 'initdb'), [`--pgdata=${draft}`, '--no-instructions', ...flags], {
+    ...who,
+    cwd: draft,
+    env: environment(native),
+    encoding: 'utf8',
+  });
+  if (result.status !== 0) {
+    rmSync(draft, { recursive: true, force: true });
+    const why = (result.error?.message ?? result.stderr ?? '').trim().split('\n').slice(-TAIL_LINES).join('\n');
+    throw new CacheError('ERR_DATABASE', `initdb of the embedded Postgres failed: ${why}`, result.error);
+  }
+  try {
+    renameSync(draft, cluster);
+  } catch (error) {
+    rmSync(draft, { recursive: true, force: true });
+    if (!existsSync(join(cluster, 'PG_VERSION'))) throw error;
+  }
+}
