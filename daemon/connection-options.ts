@@ -1,0 +1,32 @@
+import type pg from 'pg';
+import { CacheError } from '../shared/errors.js';
+import type { Config } from './config.js';
+import type { Environment } from './options.js';
+
+/** Any of these says that Postgres's own environment was meant. */
+const POSTGRES_VARIABLES = ['PGHOST', 'PGPORT', 'PGDATABASE', 'PGUSER'] as const;
+
+type Needed = Pick<Config, 'databaseUrl' | 'connectTimeoutMs' | 'statementTimeoutMs' | 'pooler'>;
+
+/**
+ * What every connection of this project to Postgres is opened with.
+ * @throws CacheError ERR_INVALID_CONFIG where nothing says which Postgres
+ */
+export function connectionOptions(config: Needed, environment: Environment = process.env): pg.ClientConfig {
+  if (config.databaseUrl === undefined && !POSTGRES_VARIABLES.some((name) => environment[name])) {
+    throw new CacheError(
+      'ERR_INVALID_CONFIG',
+      'no database was named: give databaseUrl (--database-url, PGCACHED_DATABASE_URL) or PGHOST; or run `pgcached dev`, which brings a Postgres along',
+    );
+  }
+  return {
+    ...(config.databaseUrl === undefined ? {} : { connectionString: config.databaseUrl }),
+    application_name: 'pgcached',
+    connectionTimeoutMillis: config.connectTimeoutMs,
+    keepAlive: true,
+    // node-pg leaves a statement running at the server when its own time is up: the server has to stop it, a little before.
+    query_timeout: config.statementTimeoutMs + 1000,
+    // PgBouncer refuses this at start-up.
+    ...(config.pooler ? {} : { statement_timeout: config.statementTimeoutMs }),
+  };
+}

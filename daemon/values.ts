@@ -1,0 +1,112 @@
+import { resolve } from 'node:path';
+import type { Option } from './options.js';
+
+/** Readers of single values, from text or from JSON. What is not as it must be throws a plain Error that says how. */
+
+/** The schema part may have the 63 bytes of any Postgres name; the table part leaves room for the suffixes of its companions. */
+const TABLE_PATTERN = /^(?:[a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,39}$/;
+
+export function readTable(raw: unknown): string {
+  const text = readText(raw);
+  if (!TABLE_PATTERN.test(text)) {
+    throw new Error(
+      'must be a table name of a-z, 0-9 and _ with up to 40 bytes, with a schema and a dot before it if wanted',
+    );
+  }
+  return text;
+}
+
+export function readTtl(raw: unknown): number {
+  const problem = "must be a positive number of seconds, a duration such as '5m', or Infinity";
+  const seconds =
+    typeof raw === 'number' ? raw : raw === 'Infinity' ? Infinity : readDurationMs(raw, 's', problem) / 1000;
+  if (!(seconds > 0)) throw new Error(problem);
+  return seconds;
+}
+
+export function readInteger(raw: unknown): number {
+  const number = typeof raw === 'string' && /^[+-]?\d+$/.test(raw.trim()) ? Number(raw) : raw;
+  if (typeof number !== 'number' || !Number.isSafeInteger(number)) throw new Error('must be a whole number');
+  return number;
+}
+
+const BYTE_UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
+
+/** 1024 is the base of every unit, as in Postgres. */
+export function readBytes(raw: unknown): number {
+  if (typeof raw === 'number' && Number.isSafeInteger(raw)) return raw;
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i.exec(String(raw).trim()) ?? [];
+  const bytes = Number(amount) * (BYTE_UNITS[(unit ?? '').toLowerCase()] ?? Number.NaN);
+  if (typeof raw !== 'string' || !Number.isSafeInteger(bytes)) {
+    throw new Error("must be a number of bytes, or a size such as '256mb'");
+  }
+  return bytes;
+}
+
+export function readMilliseconds(raw: unknown): number {
+  const problem = "must be a whole number of milliseconds, or a duration such as '250ms' or '30s'";
+  const ms = typeof raw === 'number' ? raw : readDurationMs(raw, 'ms', problem);
+  if (!Number.isSafeInteger(ms)) throw new Error(problem);
+  return ms;
+}
+
+const DURATION_UNITS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 7 * 86_400_000,
+};
+
+function readDurationMs(raw: unknown, bareUnit: 'ms' | 's', problem: string): number {
+  const [, amount, unit] = (typeof raw === 'string' && /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)?$/i.exec(raw.trim())) || [];
+  if (amount === undefined) throw new Error(problem);
+  return Number(amount) * DURATION_UNITS[(unit ?? bareUnit).toLowerCase()]!;
+}
+
+export function readText(raw: unknown): string {
+  if (typeof raw !== 'string' || raw === '' || raw.includes('\0')) throw new Error('must be a non-empty text');
+  return raw;
+}
+
+export function readPath(raw: unknown): string {
+  return resolve(readText(raw));
+}
+
+export function readBoolean(raw: unknown): boolean {
+  if (typeof raw === 'boolean') return raw;
+  if (raw === 'true' || raw === '1') return true;
+  if (raw === 'false' || raw === '0') return false;
+  throw new Error('must be true or false');
+}
+
+export function readMode(raw: unknown): string {
+  if (typeof raw !== 'string' || !/^0?[0-7]{3}$/.test(raw))
+    throw new Error("must be three octal digits, such as '660'");
+  return raw.slice(-3);
+}
+
+export function oneOf<T extends string>(raw: unknown, allowed: readonly T[]): T {
+  const found = allowed.find((candidate) => candidate === raw);
+  if (found === undefined) throw new Error(`must be one of ${allowed.join(', ')}`);
+  return found;
+}
+
+export function inRange(
+  value: number,
+  { min = -Infinity, max = Infinity }: Option,
+  show: (n: number) => string,
+): number {
+  if (value < min) throw new Error(`must be at least ${show(min)}`);
+  if (value > max) throw new Error(`must be at most ${show(max)}`);
+  return value;
+}
+
+/** 67108864 → `64mb`: what `readBytes` reads back to the same number. */
+export function showBytes(bytes: number): string {
+  for (const [unit, size] of Object.entries(BYTE_UNITS).reverse()) {
+    if (unit !== '' && unit !== 'b' && bytes >= size && bytes % size === 0) return `${bytes / size}${unit}b`;
+  }
+  return `${bytes} bytes`;
+}
