@@ -1,0 +1,47 @@
+import { loadConfig } from '../../config.js';
+import { OPTION_NAMES } from '../../options.js';
+import { checkDatabase } from '../checks/connect.js';
+import { checkDaemon } from '../checks/daemon.js';
+import type { Finding } from '../checks/finding.js';
+import { checkPermissions, checkSocketFile, checkStateFolder, checkVersions } from '../checks/host.js';
+import type { Command } from '../command.js';
+import { type Output, printable } from '../output.js';
+
+const COLOURS = { ok: 'green', warn: 'yellow', fail: 'red', skip: 'grey' } as const;
+
+export const doctor: Command = {
+  name: 'doctor',
+  summary: 'find out what is wrong, and how to mend it',
+  operands: '',
+  operandsMin: 0,
+  operandsMax: 0,
+  details:
+    'Looks at the socket, its permissions, the daemon, the database, the tables, LISTEN, prepared statements, the state folder and the versions. Give it the options that the daemon has. Exit code 1 if a check fails; warnings do not count.',
+  own: ['json'],
+  options: OPTION_NAMES,
+  async run({ flags, environment, own, output }) {
+    const config = loadConfig({ flags, environment });
+    const findings: Finding[] = [
+      checkVersions(),
+      checkSocketFile(config),
+      ...checkPermissions(config),
+      ...(await checkDaemon(config)),
+      ...(await checkDatabase(config, environment)),
+      checkStateFolder(config),
+    ];
+    const failed = findings.filter(({ result }) => result === 'fail').length;
+    if (own.json) output.json({ ok: failed === 0, findings });
+    else tell(findings, output);
+    return failed === 0 ? 'ok' : 'failed';
+  },
+};
+
+function tell(findings: readonly Finding[], output: Output): void {
+  const width = Math.max(...findings.map(({ check }) => check.length)) + 2;
+  for (const { check, result, found, advice } of findings) {
+    output.line(`${output.paint(result.padEnd(5), COLOURS[result])} ${check.padEnd(width)}${printable(found)}`);
+    if (advice !== undefined) output.line(`${' '.repeat(width + 6)}→ ${printable(advice)}`);
+  }
+  const count = (wanted: Finding['result']): number => findings.filter(({ result }) => result === wanted).length;
+  output.line(`${count('ok')} ok, ${count('warn')} to look at, ${count('fail')} failed, ${count('skip')} not checked`);
+}
