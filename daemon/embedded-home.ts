@@ -1,14 +1,24 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { CacheError } from '../shared/errors.js';
 import { findNative, type Identity, reachable, runnableNative } from './embedded-native.js';
 
 /** The lines of a log that an error quotes. */
 export const TAIL_LINES = 12;
-/** Where a cluster of root lives whose own data folder Postgres, which must not be root, cannot reach. */
-const ROOT_SHELTER = '/var/lib/pgcached-embedded';
+/** Where root's cluster lives when Postgres, which must not be root, cannot reach the data folder. */
+export const ROOT_SHELTER = '/var/lib/pgcached-embedded';
 
 /** Postgres refuses to run as root; initdb refuses a user without an entry in /etc/passwd: so, nobody. */
 function identity(cluster: string): Identity | undefined {
@@ -21,12 +31,23 @@ function identity(cluster: string): Identity | undefined {
   return { uid: Number(entry?.[1] ?? 65534), gid: Number(entry?.[2] ?? 65534) };
 }
 
-/** Makes the folder with a mode that the umask cannot narrow; leaves one that exists as it is. */
+/** Makes the folder, and those above it, with a mode that the umask cannot narrow; leaves what exists as it is. */
 export function makeFolder(path: string, mode: number, owner?: Identity): void {
-  if (existsSync(path)) return;
-  mkdirSync(path, { recursive: true });
+  const first = mkdirSync(path, { recursive: true });
+  if (first === undefined) return;
+  for (let at = path; at !== first; ) {
+    at = dirname(at);
+    chmodSync(at, 0o711);
+  }
   chmodSync(path, mode);
   if (owner) chownSync(path, owner.uid, owner.gid);
+}
+
+/** mkdtemp and a narrow umask make folders of mode 0700: one that is root's, and empty or ours already, may be walked through. */
+function openOwn(folder: string, who: Identity | undefined): void {
+  if (who === undefined || statSync(folder).uid !== 0) return;
+  const names = readdirSync(folder);
+  if (names.length === 0 || names.includes('cluster')) chmodSync(folder, statSync(folder).mode | 0o011);
 }
 
 export interface Home {
@@ -37,20 +58,21 @@ export interface Home {
 }
 
 /** Finds or makes the folders and the binaries. */
-export function prepareHome(dataDir: string, log: (line: string) => void): Home {
+export function prepareHome(dataDir: string, rootShelter: string, log: (line: string) => void): Home {
   let root = resolve(dataDir);
   makeFolder(root, 0o711);
   let who = identity(join(root, 'cluster'));
+  openOwn(root, who);
   if (!reachable(root, who)) {
     const asked = root;
-    makeFolder(ROOT_SHELTER, 0o711);
-    root = join(ROOT_SHELTER, createHash('sha256').update(asked).digest('hex').slice(0, 16));
+    makeFolder(rootShelter, 0o711);
+    root = join(rootShelter, createHash('sha256').update(asked).digest('hex').slice(0, 16));
     makeFolder(root, 0o711);
     who = identity(join(root, 'cluster'));
     log(`${asked} is closed to user ${who?.uid}, whom Postgres runs as: its data is in ${root}`);
   }
   const found = findNative(process.platform, process.arch);
-  const shelter = who === undefined || reachable(found.native, who) ? root : ROOT_SHELTER;
+  const shelter = who === undefined || reachable(found.native, who) ? root : rootShelter;
   makeFolder(shelter, 0o711);
   return {
     root,

@@ -5,7 +5,15 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CacheError } from '../shared/errors.js';
-import { environment, type Home, initialise, makeFolder, prepareHome, TAIL_LINES } from './embedded-home.js';
+import {
+  environment,
+  type Home,
+  initialise,
+  makeFolder,
+  prepareHome,
+  ROOT_SHELTER,
+  TAIL_LINES,
+} from './embedded-home.js';
 import {
   findPostmaster,
   POLL_MS,
@@ -37,6 +45,11 @@ export interface EmbeddedOptions {
   readonly onParentDeath?: 'keep' | 'fast' | 'immediate';
   /** Folders that are removed after that. */
   readonly removeOnParentDeath?: readonly string[];
+  /**
+   * Folder for what user nobody, whom Postgres runs as when we are root, cannot reach where it is: the data, the binaries.
+   * Default /var/lib/pgcached-embedded.
+   */
+  readonly rootShelter?: string;
 }
 
 export interface EmbeddedPostgres {
@@ -146,7 +159,7 @@ function control(home: Home, master: Postmaster, adopted: boolean, onStop: () =>
  */
 export async function startPostgres(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
   const { port = PORT_DEFAULT, log = () => {}, onParentDeath = 'fast' } = options;
-  const home = prepareHome(options.dataDir, log);
+  const home = prepareHome(options.dataDir, options.rootShelter ?? ROOT_SHELTER, log);
   const end = Date.now() + START_LIMIT_MS;
   initialise(home);
   for (let attempt = 1; ; attempt++) {

@@ -54,7 +54,7 @@ async function template(): Promise<string> {
   const draft = mkdtempSync(join(cacheFolder(), 'draft-'));
   try {
     const postgres = await startPostgres({
-      dataDir: join(draft, 'data'),
+      dataDir: draft,
       settings: SETTINGS,
       onParentDeath: 'immediate',
     });
@@ -68,13 +68,19 @@ async function template(): Promise<string> {
   return kept;
 }
 
+/** Puts an initialised cluster into a data folder that has none yet. */
+export async function placeCluster(dataDir: string): Promise<void> {
+  mkdirSync(dataDir, { recursive: true });
+  chmodSync(dataDir, 0o711); // as root, Postgres runs as another user, who must be able to walk through
+  copyCluster(await template(), join(dataDir, 'cluster'));
+}
+
 /**
  * Starts a cluster of its own for a test file (some 150 ms). It and its folder vanish with close(), and when this process
  * ends in any other way.
  * @param settings of postgresql.conf, beside those for tests
  */
 export async function testCluster(settings: Readonly<Record<string, string | number>> = {}): Promise<TestCluster> {
-  const source = await template();
   const dataDir = mkdtempSync(join(tmpdir(), 'pgcached-pg-'));
   const lines: string[] = [];
   const launch = (): Promise<EmbeddedPostgres> =>
@@ -85,8 +91,7 @@ export async function testCluster(settings: Readonly<Record<string, string | num
       onParentDeath: 'immediate',
       removeOnParentDeath: [dataDir],
     });
-  openForOthers(dataDir);
-  copyCluster(source, join(dataDir, 'cluster'));
+  await placeCluster(dataDir);
   let current = await launch();
   const start = async (): Promise<void> => {
     current = await launch();
@@ -108,9 +113,4 @@ export async function testCluster(settings: Readonly<Record<string, string | num
       rmSync(dataDir, { recursive: true, force: true });
     },
   };
-}
-
-/** As root, Postgres runs as another user, who must be able to walk through the folder. */
-function openForOthers(folder: string): void {
-  chmodSync(folder, 0o711);
 }
