@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -28,13 +28,17 @@ const test = suite('embedded, from another process');
 const dist = fileURLToPath(new URL('../..', import.meta.url));
 const isRoot = process.getuid?.() === 0;
 const NOBODY = 65534;
+const children: ChildProcess[] = [];
 let folder = '';
 
 test.before.each(() => {
   folder = mkdtempSync(join(tmpdir(), 'pgcached-embedded-'));
   chmodSync(folder, 0o711);
 });
-test.after.each(() => rmSync(folder, { recursive: true, force: true }));
+test.after.each(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  rmSync(folder, { recursive: true, force: true });
+});
 
 interface Child {
   readonly url: string;
@@ -54,6 +58,7 @@ async function startElsewhere(root: string, options: object, uid?: number) {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, PGCACHED_TEST_SECRET: 'hunter2' },
   });
+  children.push(child);
   for await (const line of createInterface({ input: child.stdout })) {
     return { child, postgres: JSON.parse(line) as Child };
   }
