@@ -8,12 +8,17 @@ const POSTGRES_VARIABLES = ['PGHOST', 'PGPORT', 'PGDATABASE', 'PGUSER'] as const
 
 type Needed = Pick<Config, 'databaseUrl' | 'connectTimeoutMs' | 'statementTimeoutMs' | 'pooler'>;
 
+/** Whether anything says which Postgres is meant. */
+export function isDatabaseNamed({ databaseUrl }: Pick<Config, 'databaseUrl'>, environment: Environment): boolean {
+  return databaseUrl !== undefined || POSTGRES_VARIABLES.some((name) => environment[name]);
+}
+
 /**
  * What every connection of this project to Postgres is opened with.
  * @throws CacheError ERR_INVALID_CONFIG where nothing says which Postgres
  */
 export function connectionOptions(config: Needed, environment: Environment = process.env): pg.ClientConfig {
-  if (config.databaseUrl === undefined && !POSTGRES_VARIABLES.some((name) => environment[name])) {
+  if (!isDatabaseNamed(config, environment)) {
     throw new CacheError(
       'ERR_INVALID_CONFIG',
       'no database was named: give databaseUrl (--database-url, PGCACHED_DATABASE_URL) or PGHOST; or run `pgcached dev`, which brings a Postgres along',

@@ -20,8 +20,10 @@ function distance(a: string, b: string): number {
 /** The known name that a misspelt one most likely means, or undefined where none is near. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const wanted = name.slice(0, 64).toLowerCase();
+  const longer = known.filter((candidate) => candidate.toLowerCase().startsWith(wanted));
+  if (wanted.length >= 3 && longer.length === 1) return longer[0];
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(wanted.length / 3)) + 1;
+  let bestDistance = Math.max(1, Math.floor(wanted.length / 3)) + 1;
   for (const candidate of known) {
     const apart = distance(wanted, candidate.toLowerCase());
     if (apart < bestDistance && apart < candidate.length) {

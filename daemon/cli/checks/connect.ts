@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Config } from '../../config.js';
-import { connectionOptions } from '../../connection-options.js';
+import { connectionOptions, isDatabaseNamed } from '../../connection-options.js';
 import type { Environment } from '../../options.js';
 import { redact, secretsOf } from '../../redact.js';
 import {
@@ -34,7 +34,14 @@ const CHECK_LIMIT_MS = 10_000;
 
 /** Connects twice, as the daemon would, and makes every check of the database. */
 export async function checkDatabase(config: Config, environment: Environment): Promise<Finding[]> {
-  const { ok, fail } = findingsOf('database');
+  const { ok, warn, fail } = findingsOf('database');
+  const rest = Object.keys(DATABASE_CHECKS).map((check) => findingsOf(check).skip('no connection'));
+  if (!isDatabaseNamed(config, environment)) {
+    return [
+      warn('doctor was not told which', 'give it the options of the daemon: --database-url, --config, …'),
+      ...rest,
+    ];
+  }
   const clean = (text: string): string => redact(text, secretsOf(config.databaseUrl, environment));
   const { default: pg } = await import('pg');
   const clients: pg.Client[] = [];
@@ -49,7 +56,7 @@ export async function checkDatabase(config: Config, environment: Environment): P
   } catch (error) {
     const problem = fail(clean(messageOf(error)), adviceFor(error));
     await close(clients);
-    return [problem, ...Object.keys(DATABASE_CHECKS).map((check) => findingsOf(check).skip('no connection'))];
+    return [problem, ...rest];
   }
   const findings = [ok('it answers')];
   for (const [check, run] of Object.entries(DATABASE_CHECKS)) {
