@@ -1,0 +1,63 @@
+import type { SetOptions, Ttl } from './cache.js';
+import { CacheError } from './errors.js';
+import { checkTags, given } from './key.js';
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+};
+
+const DURATION = /^(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h|d|w)$/;
+
+/** A hundred years. What lives longer counts as living for ever: sums with it would leave the range of timestamps. */
+const FOREVER_MS = 100 * 365.25 * UNIT_MS.d!;
+
+/**
+ * @param ttl seconds (above 0; Infinity for no expiry), or a duration: a number and one of ms, s, m, h, d, w
+ * @param name what the value is called in the error
+ * @returns whole milliseconds from 1, or Infinity; more than a hundred years is Infinity
+ * @throws CacheError ERR_INVALID_TTL for anything else
+ */
+export function ttlToMs(ttl: unknown, name = 'ttl'): number {
+  const ms = typeof ttl === 'number' ? ttl * 1000 : durationToMs(ttl, name);
+  if (!(ms > 0)) throw new CacheError('ERR_INVALID_TTL', `${name} is ${given(ttl)}`);
+  return ms > FOREVER_MS ? Number.POSITIVE_INFINITY : Math.max(1, Math.round(ms));
+}
+
+function durationToMs(text: unknown, name: string): number {
+  if (typeof text !== 'string') throw new CacheError('ERR_INVALID_TTL', `${name} is ${given(text)}`);
+  const match = DURATION.exec(text);
+  if (match !== null) return Number(match[1]) * UNIT_MS[match[2]!]!;
+  const isNumber = /^\d+(\.\d+)?$/.test(text);
+  const hint = isNumber ? `without a unit (${given(`${text}s`)} or the number ${text} for seconds)` : '';
+  throw new CacheError('ERR_INVALID_TTL', `${name} is ${given(text)} ${hint}`.trim());
+}
+
+/** What `set` and its like were asked for, checked. */
+export interface CheckedSetOptions {
+  /** undefined for the default of the backend or namespace */
+  readonly ttlMs: number | undefined;
+  readonly tags: string[];
+  readonly graceMs: number | undefined;
+}
+
+/**
+ * @param options a TTL, or options of which only ttl, tags and grace are looked at
+ * @throws CacheError ERR_INVALID_TTL, ERR_INVALID_TAG
+ */
+export function setOptions(options?: Ttl | SetOptions): CheckedSetOptions {
+  if (options === undefined) return { ttlMs: undefined, tags: [], graceMs: undefined };
+  if (typeof options !== 'object' || options === null || Array.isArray(options) || options instanceof Date) {
+    return { ttlMs: ttlToMs(options), tags: [], graceMs: undefined };
+  }
+  const { ttl, tags, grace } = options;
+  return {
+    ttlMs: ttl === undefined ? undefined : ttlToMs(ttl),
+    tags: checkTags(tags),
+    graceMs: grace === undefined ? undefined : grace === 0 ? 0 : ttlToMs(grace, 'grace'),
+  };
+}
