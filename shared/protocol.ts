@@ -18,9 +18,9 @@ export const PROTOCOL_VERSION = 1;
  * of the namespace; `flags` is a sum of FLAG; `tags` is an array of strings or nil.
  */
 export const OP = {
-  /** [version, release] → OK [version, release, start]. The first request of a connection, and only that. */
+  /** [version, release] → OK [version, release, start: a string that names this run of the daemon]. First, and once. */
   hello: 0,
-  /** [namespace] → OK [ns, maxValueBytes] */
+  /** [namespace] → OK [ns, maxValueBytes]. The same name gives the same number; also asked to see if anybody is there. */
   open: 1,
   /** [ns, flags, key] → OK [value] or MISS [] */
   get: 2,
@@ -71,12 +71,12 @@ export const STATUS = {
   miss: 1,
   /** [token]: the caller is to compute the value, and to `fill` or `abandon` under this token. */
   load: 2,
-  /** [code: index in ERROR_CODES, message, value or nil]; the value is an error packed by the codec */
+  /** [code: index in ERROR_CODES, problem, value or nil]; the value is an error packed by the codec */
   error: 3,
 } as const;
 
 export const PUSH = {
-  /** [code, message]: why the daemon is about to close this connection. */
+  /** [code, problem]: why the daemon is about to close this connection. */
   goodbye: 0,
   /** [ns, keys] or [ns, nil] for all: near tiers forget them. */
   drop: 1,
@@ -103,8 +103,12 @@ export const LIMIT = {
   namespacesMax: 256,
   /** Requests of one connection that wait for their reply. */
   pendingPerConnectionMax: 65_536,
+  /** Bytes queued towards one client at which its further requests have to wait until it has read. */
+  unreadBytesPause: 4 * 1024 * 1024,
   /** Bytes queued towards one client before it is cut off as not reading. */
   unreadBytesMax: 64 * 1024 * 1024,
+  /** How long a client whose requests wait may take to read what is queued before it is cut off. */
+  unreadMsMax: 30_000,
   connectionsMax: 10_000,
   /** The longest path a Unix socket can have on Linux, in bytes. */
   socketPathBytesMax: 107,

@@ -1,0 +1,130 @@
+import { CacheError } from '../../shared/errors.js';
+import { FLAG, LIMIT } from '../../shared/protocol.js';
+import type { WireReader } from '../../shared/wire-reader.js';
+import type { Bytes, Namespace } from '../namespace.js';
+import type { Session } from '../session.js';
+
+// A client of ours has checked all of this before it sent anything. The daemon checks again: what it trusts goes into a
+// table that everybody shares. A wrong argument is answered with its error; only a wrong message closes the connection.
+
+export function readNamespace(session: Session, request: WireReader): Namespace {
+  return session.namespace(request.uint('ns'));
+}
+
+export function readFromTable(request: WireReader): boolean {
+  return (request.uint('flags') & FLAG.fromTable) !== 0;
+}
+
+export function readKey(request: WireReader): string {
+  const key = request.str('key');
+  if (request.strBytes > LIMIT.keyBytesMax || key.length === 0 || key.includes('\0')) throw invalidKey(key);
+  return key;
+}
+
+export function readKeys(request: WireReader): string[] {
+  const keys = request.strs('keys');
+  if (keys.length > LIMIT.keysPerCallMax) {
+    throw new CacheError(
+      'ERR_INVALID_ARGUMENT',
+      `${keys.length} keys in one call, the limit is ${LIMIT.keysPerCallMax}`,
+    );
+  }
+  for (const key of keys) if (!isName(key, LIMIT.keyBytesMax)) throw invalidKey(key);
+  return keys;
+}
+
+/** A view on the frame: whoever keeps it for long copies it. */
+export function readValue(namespace: Namespace, request: WireReader): Bytes {
+  const value = request.bin('value');
+  checkSize(namespace, value);
+  return value;
+}
+
+export function readValues(namespace: Namespace, keys: readonly string[], request: WireReader): Bytes[] {
+  const values = request.bins('values');
+  if (values.length !== keys.length) {
+    throw new CacheError('ERR_INVALID_ARGUMENT', `${keys.length} keys and ${values.length} values in one call`);
+  }
+  for (const value of values) checkSize(namespace, value);
+  return values;
+}
+
+export function readTtl(request: WireReader): number | undefined {
+  const ttlMs = request.numberOrNil('ttlMs');
+  if (ttlMs !== undefined) checkTtl(ttlMs);
+  return ttlMs;
+}
+
+export function readGivenTtl(request: WireReader): number {
+  const ttlMs = request.number('ttlMs');
+  checkTtl(ttlMs);
+  return ttlMs;
+}
+
+/** The tags of an entry. */
+export function readTags(request: WireReader): readonly string[] {
+  const tags = request.strsOrNil('tags');
+  if (tags === undefined) return NO_TAGS;
+  if (tags.length > LIMIT.tagsPerEntryMax) throw new CacheError('ERR_INVALID_TAG', `${tags.length} tags on one entry`);
+  return checkTags(tags);
+}
+
+/** The tags of an invalidation, which may be more than an entry has. */
+export function readInvalidatedTags(request: WireReader): readonly string[] {
+  const tags = request.strs('tags');
+  if (tags.length > LIMIT.keysPerCallMax) {
+    throw new CacheError(
+      'ERR_INVALID_ARGUMENT',
+      `${tags.length} tags in one call, the limit is ${LIMIT.keysPerCallMax}`,
+    );
+  }
+  return checkTags(tags);
+}
+
+export function readDelta(request: WireReader): number {
+  const delta = request.number('delta');
+  if (!Number.isSafeInteger(delta)) {
+    throw new CacheError('ERR_INVALID_ARGUMENT', `a counter moves by whole numbers within ±(2^53−1), not by ${delta}`);
+  }
+  return delta;
+}
+
+export function readToken(request: WireReader): number {
+  const token = request.number('token');
+  if (!Number.isSafeInteger(token) || token < 1)
+    throw new CacheError('ERR_INVALID_TOKEN', `${token} was never given out`);
+  return token;
+}
+
+const NO_TAGS: readonly string[] = [];
+
+function checkTags(tags: readonly string[]): readonly string[] {
+  for (const tag of tags) {
+    if (!isName(tag, LIMIT.tagBytesMax)) throw new CacheError('ERR_INVALID_TAG', `the tag ${JSON.stringify(tag)}`);
+  }
+  return tags;
+}
+
+function checkTtl(ttlMs: number): void {
+  if (!(ttlMs > 0)) throw new CacheError('ERR_INVALID_TTL', `a time to live of ${ttlMs} ms`);
+}
+
+function checkSize(namespace: Namespace, value: Bytes): void {
+  if (value.length > namespace.maxValueBytes) {
+    throw new CacheError(
+      'ERR_VALUE_TOO_LARGE',
+      `the value takes ${value.length} bytes, the limit of namespace ${namespace.name} is ${namespace.maxValueBytes}`,
+    );
+  }
+}
+
+function isName(name: string, bytesMax: number): boolean {
+  if (name.length === 0 || name.length > bytesMax || name.includes('\0')) return false;
+  return name.length * 3 <= bytesMax || Buffer.byteLength(name) <= bytesMax;
+}
+
+function invalidKey(key: string): CacheError {
+  if (key.length === 0) return new CacheError('ERR_INVALID_KEY', 'the key is empty');
+  if (key.includes('\0')) return new CacheError('ERR_INVALID_KEY', 'the key has a NUL character');
+  return new CacheError('ERR_INVALID_KEY', `the key takes more than ${LIMIT.keyBytesMax} bytes as it is stored`);
+}

@@ -1,0 +1,50 @@
+import { CacheError } from '../../shared/errors.js';
+import { STATUS } from '../../shared/protocol.js';
+import { writeError } from '../../shared/wire-error.js';
+import type { WireWriter } from '../../shared/wire-writer.js';
+import type { Bytes } from '../namespace.js';
+
+export function writeNothing(writer: WireWriter, id: number): void {
+  writer.begin(2, id).uint(STATUS.ok).end();
+}
+
+export function writeBoolean(writer: WireWriter, id: number, value: boolean): void {
+  writer.begin(3, id).uint(STATUS.ok).bool(value).end();
+}
+
+export function writeNumber(writer: WireWriter, id: number, value: number): void {
+  writer.begin(3, id).uint(STATUS.ok).number(value).end();
+}
+
+export function writeNumberOrMiss(writer: WireWriter, id: number, value: number | undefined): void {
+  if (value === undefined) writeMiss(writer, id);
+  else writeNumber(writer, id, value);
+}
+
+export function writeJson(writer: WireWriter, id: number, value: object): void {
+  writer.begin(3, id).uint(STATUS.ok).str(JSON.stringify(value)).end();
+}
+
+export function writeValue(writer: WireWriter, id: number, value: Bytes | undefined): void {
+  if (value === undefined) writeMiss(writer, id);
+  else writer.begin(3, id).uint(STATUS.ok).bin(value).end();
+}
+
+export function writeValues(writer: WireWriter, id: number, values: readonly (Bytes | undefined)[]): void {
+  writer.begin(3, id).uint(STATUS.ok).bins(values).end();
+}
+
+export function writeMiss(writer: WireWriter, id: number): void {
+  writer.begin(2, id).uint(STATUS.miss).end();
+}
+
+export function writeLoad(writer: WireWriter, id: number, token: number): void {
+  writer.begin(3, id).uint(STATUS.load).number(token).end();
+}
+
+/** @param error what the load threw, packed: for those who waited for it */
+export function writeLoadFailure(writer: WireWriter, id: number, error: Bytes): void {
+  writeError(writer.begin(5, id).uint(STATUS.error), LOAD_FAILED).bin(error).end();
+}
+
+const LOAD_FAILED = new CacheError('ERR_LOAD_FAILED', 'the load threw');

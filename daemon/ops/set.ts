@@ -1,0 +1,14 @@
+import type { WireReader } from '../../shared/wire-reader.js';
+import type { Session } from '../session.js';
+import { readKey, readNamespace, readTags, readTtl, readValue } from './arguments.js';
+import { writeNothing } from './replies.js';
+
+export function set(session: Session, id: number, request: WireReader): void {
+  const namespace = readNamespace(session, request);
+  const key = readKey(request);
+  const value = readValue(namespace, request);
+  const ttlMs = readTtl(request);
+  const tags = readTags(request);
+  request.close();
+  session.answer(id, namespace.set(key, value, ttlMs, tags), writeNothing);
+}
