@@ -32,7 +32,7 @@ function durationToMs(text: unknown, name: string): number {
   if (typeof text !== 'string') throw new CacheError('ERR_INVALID_TTL', `${name} is ${given(text)}`);
   const match = DURATION.exec(text);
   if (match !== null) return Number(match[1]) * UNIT_MS[match[2]!]!;
-  const isNumber = /^\d+(\.\d+)?$/.test(text);
+  const isNumber = text.length < 20 && /^\d+(\.\d+)?$/.test(text);
   const hint = isNumber ? `without a unit (${given(`${text}s`)} or the number ${text} for seconds)` : '';
   throw new CacheError('ERR_INVALID_TTL', `${name} is ${given(text)} ${hint}`.trim());
 }

@@ -125,7 +125,7 @@ const MARK = '"\\u0000';
 function parseLosslessly(json: string): unknown {
   return JSON.parse(markIntegers(json), (_key, value: unknown) => {
     if (typeof value !== 'string' || value.charCodeAt(0) !== 0) return value;
-    return value[1] === 's' ? value.slice(2) : BigInt(value.slice(2));
+    return value[1] === 's' ? `\0${value.slice(2)}` : BigInt(value.slice(2));
   });
 }
 
