@@ -1,0 +1,158 @@
+import { CacheError } from '../shared/errors.js';
+import { LIMIT } from '../shared/protocol.js';
+import { Call, type CallOwner, type ClientOp } from './call.js';
+import type { Connection, Subscriber } from './connection.js';
+import { OPEN, type Opened } from './ops.js';
+
+interface ReadyWaiter {
+  readonly resolve: () => void;
+  readonly reject: (error: CacheError) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+/**
+ * A client's use of the connection for one namespace: opens it each time the connection is made, and has calls wait for
+ * that; but while the daemon is known to be away a call fails at once, so that nobody waits for what is not there.
+ */
+export class Channel implements Subscriber, CallOwner {
+  readonly namespace: string;
+  /** Until the daemon has said: what no namespace exceeds. */
+  maxValueBytes: number = LIMIT.valueBytesMax;
+  readonly #connection: Connection;
+  readonly #timeoutMs: number;
+  readonly #onOpen: () => void;
+  #number: number | undefined;
+  #opening = false;
+  #closed = false;
+  #waiting: Call[] = [];
+  #readyWaiters = new Set<ReadyWaiter>();
+
+  /**
+   * @param timeoutMs the deadline of every call
+   * @param onOpen may make calls, which go out before all that waited
+   */
+  constructor(connection: Connection, namespace: string, timeoutMs: number, onOpen: () => void) {
+    this.#connection = connection;
+    this.namespace = namespace;
+    this.#timeoutMs = timeoutMs;
+    this.#onOpen = onOpen;
+    connection.subscribe(this);
+  }
+
+  get open(): boolean {
+    return this.#number !== undefined;
+  }
+
+  /** @param epoch where given, the call is for the connection of that epoch only */
+  call<A extends readonly unknown[], R>(op: ClientOp<A, R>, args: A, epoch?: number): Promise<R> {
+    return new Promise<R>((resolve, reject) => {
+      const refusal = this.#refusal(epoch);
+      if (refusal !== undefined) {
+        reject(refusal);
+        return;
+      }
+      const call = new Call(op, args, this.#timeoutMs, this, resolve, reject);
+      if (!this.#connection.admit(call)) return;
+      if (this.#number !== undefined) {
+        this.#connection.transmit(call, this.#number);
+        return;
+      }
+      this.#waiting.push(call);
+      if (this.#connection.state === 'ready') this.connected();
+    });
+  }
+
+  /** @throws CacheError ERR_UNAVAILABLE if the namespace is not open within the time */
+  ready(timeoutMs: number): Promise<void> {
+    if (this.#number !== undefined) return Promise.resolve();
+    if (this.#closed) return Promise.reject(closedError());
+    return new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#readyWaiters.delete(waiter);
+        const problem = `not connected to ${this.#connection.path} within ${timeoutMs} ms`;
+        reject(new CacheError('ERR_UNAVAILABLE', problem, this.#connection.reason));
+      }, timeoutMs);
+      const waiter: ReadyWaiter = { resolve, reject, timer };
+      this.#readyWaiters.add(waiter);
+    });
+  }
+
+  connected(): void {
+    if (this.#opening || this.#number !== undefined) return;
+    this.#opening = true;
+    const call = new Call(
+      OPEN,
+      [this.namespace],
+      this.#timeoutMs,
+      undefined,
+      (opened: Opened) => this.#opened(opened),
+      (error) => this.#refused(error as CacheError),
+    );
+    if (this.#connection.admit(call)) this.#connection.transmit(call, 0);
+  }
+
+  lost(reason: CacheError): void {
+    this.#number = undefined;
+    this.#opening = false;
+    // The connection has failed them already.
+    this.#waiting = [];
+    if (reason.code !== 'ERR_UNAVAILABLE') this.#failReady(reason);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#number = undefined;
+    this.#waiting = [];
+    this.#connection.unsubscribe(this);
+    this.#connection.cancel(this, closedError());
+    this.#failReady(closedError());
+  }
+
+  #refusal(epoch: number | undefined): CacheError | undefined {
+    if (this.#closed) return closedError();
+    if (this.#connection.state === 'away') return this.#connection.reason;
+    if (epoch !== undefined && epoch !== this.#connection.epoch) {
+      return new CacheError('ERR_UNAVAILABLE', 'the connection that the load was given to was lost');
+    }
+    return undefined;
+  }
+
+  #opened({ number, maxValueBytes }: Opened): void {
+    if (this.#closed) return;
+    this.#opening = false;
+    this.#number = number;
+    this.maxValueBytes = maxValueBytes;
+    this.#onOpen();
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    // One whose deadline passed meanwhile is settled: it has nothing to send any more.
+    for (const call of waiting) if (this.#connection.waits(call)) this.#connection.transmit(call, number);
+    for (const waiter of this.#readyWaiters) {
+      clearTimeout(waiter.timer);
+      waiter.resolve();
+    }
+    this.#readyWaiters.clear();
+  }
+
+  #refused(error: CacheError): void {
+    if (!this.#opening) return;
+    this.#opening = false;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const call of waiting) this.#connection.settle(call)?.reject(error);
+    if (error.code !== 'ERR_UNAVAILABLE') this.#failReady(error);
+  }
+
+  #failReady(error: CacheError): void {
+    for (const waiter of this.#readyWaiters) {
+      clearTimeout(waiter.timer);
+      waiter.reject(error);
+    }
+    this.#readyWaiters.clear();
+  }
+}
+
+function closedError(): CacheError {
+  return new CacheError('ERR_CLOSED', 'the client was closed');
+}

@@ -1,0 +1,143 @@
+import type { Load, LoadContext } from '../shared/cache.js';
+import { pack } from '../shared/codec.js';
+import { type CheckedSetOptions, ttlToMs } from '../shared/duration.js';
+import { CacheError } from '../shared/errors.js';
+import { checkTags } from '../shared/key.js';
+import { FLAG } from '../shared/protocol.js';
+import type { Channel } from './channel.js';
+import type { Doubt } from './doubt.js';
+import { LoadSkipped, packSkipped, packThrown } from './failures.js';
+import { ABANDON, FILL, LOAD, type LoadAnswer } from './ops.js';
+
+/** What the loads of a client need of it. */
+export interface LoaderHost {
+  readonly channel: Channel;
+  readonly doubt: Doubt;
+  /** Whether an error is one that `onUnavailable: 'degrade'` hides. */
+  degrades(error: unknown): boolean;
+  /** Resolves when the key may be looked at. */
+  settled(key: string): Promise<void> | undefined;
+  checkSize(value: Uint8Array): void;
+}
+
+/** One run of a load: what it returned, and what it said about it. */
+class LoadRun implements LoadContext {
+  readonly signal: AbortSignal;
+  readonly stale = undefined;
+  ttlMs: number | undefined;
+  tags: readonly string[];
+  skipped = false;
+
+  constructor(signal: AbortSignal, options: CheckedSetOptions) {
+    this.signal = signal;
+    this.ttlMs = options.ttlMs;
+    this.tags = options.tags;
+  }
+
+  setTtl(ttl: number | string): void {
+    this.ttlMs = ttlToMs(ttl);
+  }
+
+  setTags(tags: readonly string[]): void {
+    this.tags = checkTags([...this.tags, ...tags]);
+  }
+
+  skip(): void {
+    this.skipped = true;
+  }
+}
+
+/**
+ * `getOrSet`: asks the daemon for the value or for the right to load it. Each call asks by itself, also where another of
+ * this process waits for the same key: the daemon alone knows which invalidations lie between the two.
+ */
+export class Loader {
+  readonly #host: LoaderHost;
+  readonly #abort = new AbortController();
+  /** Loads that run while the daemon is away, by key. */
+  readonly #local = new Map<string, Promise<unknown>>();
+
+  constructor(host: LoaderHost) {
+    this.#host = host;
+  }
+
+  /** Aborts the signal of every load that runs. */
+  stop(reason: CacheError): void {
+    this.#abort.abort(reason);
+  }
+
+  async getOrSet(key: string, load: Load<unknown>, options: CheckedSetOptions): Promise<unknown> {
+    let answer: LoadAnswer;
+    try {
+      answer = await this.#ask(key);
+    } catch (error) {
+      if (error instanceof LoadSkipped) return load(new LoadRun(this.#abort.signal, options));
+      if (this.#host.degrades(error)) return this.#loadLocally(key, load, options);
+      throw error;
+    }
+    for (;;) {
+      if (answer.kind === 'value') return answer.value;
+      if (answer.kind === 'nothing') return undefined;
+      const run = new LoadRun(this.#abort.signal, options);
+      const { token, epoch } = answer;
+      const value = await this.#run(load, run, token, epoch);
+      if (value === undefined || run.skipped) {
+        this.#abandon(token, epoch, value === undefined ? undefined : packSkipped());
+        return value;
+      }
+      const bytes = this.#pack(value, token, epoch);
+      try {
+        answer = await this.#host.channel.call(FILL, [token, bytes, run.ttlMs, run.tags], epoch);
+      } catch (error) {
+        // Nobody else may have the value, but the caller asked for it before it was loaded.
+        const leaseLost = error instanceof CacheError && error.code === 'ERR_INVALID_TOKEN';
+        if (leaseLost || this.#host.degrades(error)) return value;
+        throw error;
+      }
+    }
+  }
+
+  async #ask(key: string): Promise<LoadAnswer> {
+    const { channel, doubt } = this.#host;
+    const settled = this.#host.settled(key);
+    if (settled !== undefined) await settled;
+    const mark = doubt.mark(key);
+    const answer = await channel.call(LOAD, [mark === 0 ? 0 : FLAG.fromTable, key]);
+    if (mark !== 0) doubt.settle(key, mark);
+    return answer;
+  }
+
+  async #run(load: Load<unknown>, run: LoadRun, token: number, epoch: number): Promise<unknown> {
+    try {
+      return await load(run);
+    } catch (error) {
+      this.#abandon(token, epoch, packThrown(error));
+      throw error;
+    }
+  }
+
+  #pack(value: unknown, token: number, epoch: number): Uint8Array {
+    try {
+      const bytes = pack(value);
+      this.#host.checkSize(bytes);
+      return bytes;
+    } catch (error) {
+      this.#abandon(token, epoch, packThrown(error));
+      throw error;
+    }
+  }
+
+  /** Nobody waits for it: where it does not arrive, the daemon has seen the connection go and passed the load on. */
+  #abandon(token: number, epoch: number, error: Uint8Array | undefined): void {
+    this.#host.channel.call(ABANDON, [token, error], epoch).catch(() => {});
+  }
+
+  #loadLocally(key: string, load: Load<unknown>, options: CheckedSetOptions): Promise<unknown> {
+    let loading = this.#local.get(key);
+    if (loading === undefined) {
+      loading = (async () => load(new LoadRun(this.#abort.signal, options)))().finally(() => this.#local.delete(key));
+      this.#local.set(key, loading);
+    }
+    return loading;
+  }
+}

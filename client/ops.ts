@@ -1,0 +1,255 @@
+import type { CacheStatistics } from '../shared/cache.js';
+import { unpack } from '../shared/codec.js';
+import { CacheError } from '../shared/errors.js';
+import { OP, PROTOCOL_VERSION, STATUS } from '../shared/protocol.js';
+import type { WireReader } from '../shared/wire-reader.js';
+import type { WireWriter } from '../shared/wire-writer.js';
+import type { ClientOp } from './call.js';
+
+// Every op as this side writes and reads it; the layouts stand in shared/protocol.ts.
+
+export interface Opened {
+  readonly number: number;
+  readonly maxValueBytes: number;
+}
+
+/** What a load request came to; an error of the load is the error of the call. */
+export type LoadAnswer =
+  | { readonly kind: 'value'; readonly value: unknown }
+  | { readonly kind: 'load'; readonly token: number; readonly epoch: number }
+  | { readonly kind: 'nothing' };
+
+type FlagsAndKey = readonly [flags: number, key: string];
+type Tags = readonly string[];
+type Store = readonly [key: string, value: Uint8Array, ttlMs: number | undefined, tags: Tags];
+
+export const HELLO: ClientOp<readonly [version: number, release: string], string> = {
+  code: OP.hello,
+  writes: false,
+  fields: 2,
+  encode: (w, _ns, [version, release]) => w.uint(version).str(release),
+  decode: (r) => {
+    const version = r.uint('version');
+    const release = r.str('release');
+    if (version !== PROTOCOL_VERSION) {
+      throw new CacheError(
+        'ERR_PROTOCOL',
+        `the daemon speaks protocol ${version} (release ${release}), this client speaks protocol ${PROTOCOL_VERSION}`,
+      );
+    }
+    return r.str('start');
+  },
+};
+
+export const OPEN: ClientOp<readonly [namespace: string], Opened> = {
+  code: OP.open,
+  writes: false,
+  fields: 1,
+  encode: (w, _ns, [namespace]) => w.str(namespace),
+  decode: (r) => ({ number: r.uint('ns'), maxValueBytes: r.uint('maxValueBytes') }),
+};
+
+export const GET: ClientOp<FlagsAndKey, unknown> = {
+  code: OP.get,
+  writes: false,
+  fields: 3,
+  encode: (w, ns, [flags, key]) => w.uint(ns).uint(flags).str(key),
+  decode: (r, status) => (status === STATUS.miss ? undefined : unpack(r.bin('value'))),
+};
+
+export const GET_MANY: ClientOp<readonly [flags: number, keys: readonly string[]], unknown[]> = {
+  code: OP.getMany,
+  writes: false,
+  fields: 3,
+  encode: (w, ns, [flags, keys]) => w.uint(ns).uint(flags).strs(keys),
+  decode: (r) => r.binsOrNils('values').map((value) => (value === undefined ? undefined : unpack(value))),
+};
+
+export const HAS: ClientOp<FlagsAndKey, boolean> = {
+  code: OP.has,
+  writes: false,
+  fields: 3,
+  encode: (w, ns, [flags, key]) => w.uint(ns).uint(flags).str(key),
+  decode: readBoolean,
+};
+
+export const SET: ClientOp<Store, void> = {
+  code: OP.set,
+  writes: true,
+  fields: 5,
+  encode: writeStore,
+  decode: readNothing,
+};
+
+export const SET_MANY: ClientOp<
+  readonly [keys: readonly string[], values: readonly Uint8Array[], ttlMs: number | undefined, tags: Tags],
+  void
+> = {
+  code: OP.setMany,
+  writes: true,
+  fields: 5,
+  encode: (w, ns, [keys, values, ttlMs, tags]) => writeTags(writeTtl(w.uint(ns).strs(keys).bins(values), ttlMs), tags),
+  decode: readNothing,
+};
+
+export const ADD: ClientOp<Store, boolean> = {
+  code: OP.add,
+  writes: true,
+  fields: 5,
+  encode: writeStore,
+  decode: readBoolean,
+};
+
+export const DELETE: ClientOp<readonly [key: string], boolean> = {
+  code: OP.delete,
+  writes: true,
+  fields: 2,
+  encode: (w, ns, [key]) => w.uint(ns).str(key),
+  decode: readBoolean,
+};
+
+export const DELETE_MANY: ClientOp<readonly [keys: readonly string[]], number> = {
+  code: OP.deleteMany,
+  writes: true,
+  fields: 2,
+  encode: (w, ns, [keys]) => w.uint(ns).strs(keys),
+  decode: readNumber,
+};
+
+export const CLEAR: ClientOp<readonly [], void> = {
+  code: OP.clear,
+  writes: true,
+  fields: 1,
+  encode: writeNamespace,
+  decode: readNothing,
+};
+
+export const COUNT: ClientOp<readonly [], number> = {
+  code: OP.count,
+  writes: false,
+  fields: 1,
+  encode: writeNamespace,
+  decode: readNumber,
+};
+
+export const INCR: ClientOp<readonly [key: string, delta: number, ttlMs: number | undefined], number> = {
+  code: OP.incr,
+  writes: true,
+  fields: 4,
+  encode: (w, ns, [key, delta, ttlMs]) => writeTtl(w.uint(ns).str(key).number(delta), ttlMs),
+  decode: readNumber,
+};
+
+export const TTL: ClientOp<readonly [key: string], number | undefined> = {
+  code: OP.ttl,
+  writes: false,
+  fields: 2,
+  encode: (w, ns, [key]) => w.uint(ns).str(key),
+  decode: (r, status) => (status === STATUS.miss ? undefined : r.number('ttlMs')),
+};
+
+export const EXPIRE: ClientOp<readonly [key: string, ttlMs: number], boolean> = {
+  code: OP.expire,
+  writes: true,
+  fields: 3,
+  encode: (w, ns, [key, ttlMs]) => w.uint(ns).str(key).number(ttlMs),
+  decode: readBoolean,
+};
+
+export const INVALIDATE_TAGS: ClientOp<readonly [tags: Tags], void> = {
+  code: OP.invalidateTags,
+  writes: true,
+  fields: 2,
+  encode: (w, ns, [tags]) => w.uint(ns).strs(tags),
+  decode: readNothing,
+};
+
+export const CLEANUP: ClientOp<readonly [], number> = {
+  code: OP.cleanup,
+  writes: false,
+  fields: 1,
+  encode: writeNamespace,
+  decode: readNumber,
+};
+
+export const STATS: ClientOp<readonly [], CacheStatistics> = {
+  code: OP.stats,
+  writes: false,
+  fields: 1,
+  encode: writeNamespace,
+  decode: (r) => JSON.parse(r.str('stats')) as CacheStatistics,
+};
+
+export const LOAD: ClientOp<FlagsAndKey, LoadAnswer> = {
+  code: OP.load,
+  writes: false,
+  patient: true,
+  fields: 3,
+  encode: (w, ns, [flags, key]) => w.uint(ns).uint(flags).str(key),
+  decode: readLoadAnswer,
+};
+
+/** Not a write in our sense: a value that may or may not have been stored is a value that was offered. */
+export const FILL: ClientOp<
+  readonly [token: number, value: Uint8Array, ttlMs: number | undefined, tags: Tags],
+  LoadAnswer
+> = {
+  code: OP.fill,
+  writes: false,
+  patient: true,
+  fields: 5,
+  encode: (w, ns, [token, value, ttlMs, tags]) => writeTags(writeTtl(w.uint(ns).number(token).bin(value), ttlMs), tags),
+  decode: readLoadAnswer,
+};
+
+export const ABANDON: ClientOp<readonly [token: number, error: Uint8Array | undefined], void> = {
+  code: OP.abandon,
+  writes: false,
+  fields: 3,
+  encode: (w, ns, [token, error]) => {
+    w.uint(ns).number(token);
+    if (error === undefined) w.nil();
+    else w.bin(error);
+  },
+  decode: readNothing,
+};
+
+export const STATUS_OF_DAEMON: ClientOp<readonly [], Record<string, unknown>> = {
+  code: OP.status,
+  writes: false,
+  fields: 0,
+  encode: () => {},
+  decode: (r) => JSON.parse(r.str('status')) as Record<string, unknown>,
+};
+
+function writeNamespace(w: WireWriter, ns: number): void {
+  w.uint(ns);
+}
+
+function writeStore(w: WireWriter, ns: number, [key, value, ttlMs, tags]: Store): void {
+  writeTags(writeTtl(w.uint(ns).str(key).bin(value), ttlMs), tags);
+}
+
+function writeTtl(w: WireWriter, ttlMs: number | undefined): WireWriter {
+  return ttlMs === undefined ? w.nil() : w.number(ttlMs);
+}
+
+function writeTags(w: WireWriter, tags: Tags): WireWriter {
+  return tags.length === 0 ? w.nil() : w.strs(tags);
+}
+
+function readNothing(): void {}
+
+function readBoolean(r: WireReader): boolean {
+  return r.bool('result');
+}
+
+function readNumber(r: WireReader): number {
+  return r.number('result');
+}
+
+function readLoadAnswer(r: WireReader, status: number, epoch: number): LoadAnswer {
+  if (status === STATUS.load) return { kind: 'load', token: r.number('token'), epoch };
+  if (status === STATUS.miss) return { kind: 'nothing' };
+  return { kind: 'value', value: unpack(r.bin('value')) };
+}

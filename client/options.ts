@@ -1,0 +1,90 @@
+import { isAbsolute, join } from 'node:path';
+import type { GetOrSetOptions, SetOptions, Ttl } from '../shared/cache.js';
+import { type CheckedSetOptions, setOptions } from '../shared/duration.js';
+import { CacheError } from '../shared/errors.js';
+import { DEFAULT_NAMESPACE, LIMIT, NAMESPACE_PATTERN } from '../shared/protocol.js';
+
+export interface ConnectOptions {
+  /**
+   * Path of the daemon's Unix socket. Where it is missing: PGCACHED_SOCKET, else $XDG_RUNTIME_DIR/pgcached/pgcached.sock,
+   * else /run/pgcached/pgcached.sock.
+   */
+  socket?: string;
+  /** The namespace that all calls of the client are about; 'default' where it is missing. */
+  namespace?: string;
+  /** What calls do when the daemon or Postgres is away: see docs/cache.md. 'degrade' where it is missing. */
+  onUnavailable?: 'degrade' | 'throw';
+  /** Deadline of every call, in milliseconds from 1; 5000 where it is missing. */
+  timeoutMs?: number;
+}
+
+export type CheckedConnectOptions = Readonly<Required<ConnectOptions>>;
+
+export const TIMEOUT_MS_DEFAULT = 5000;
+/** What a Node timer can hold. */
+const TIMEOUT_MS_MAX = 2 ** 31 - 1;
+
+/** @throws CacheError ERR_INVALID_ARGUMENT, ERR_INVALID_NAMESPACE, ERR_SOCKET */
+export function checkConnectOptions(
+  options: ConnectOptions,
+  env: Readonly<Record<string, string | undefined>>,
+): CheckedConnectOptions {
+  const { namespace = DEFAULT_NAMESPACE, onUnavailable = 'degrade', timeoutMs = TIMEOUT_MS_DEFAULT } = options;
+  if (typeof namespace !== 'string' || !NAMESPACE_PATTERN.test(namespace)) {
+    throw new CacheError('ERR_INVALID_NAMESPACE', `${JSON.stringify(namespace)} is not a name for a namespace`);
+  }
+  if (onUnavailable !== 'degrade' && onUnavailable !== 'throw') {
+    throw new CacheError(
+      'ERR_INVALID_ARGUMENT',
+      `onUnavailable is 'degrade' or 'throw', not ${JSON.stringify(onUnavailable)}`,
+    );
+  }
+  if (typeof timeoutMs !== 'number' || !(timeoutMs >= 1) || timeoutMs > TIMEOUT_MS_MAX) {
+    throw new CacheError('ERR_INVALID_ARGUMENT', `timeoutMs is a number from 1 to ${TIMEOUT_MS_MAX}, not ${timeoutMs}`);
+  }
+  return { socket: socketPath(options.socket, env), namespace, onUnavailable, timeoutMs };
+}
+
+/** @throws CacheError ERR_SOCKET for a path that no Unix socket can have */
+export function socketPath(given: string | undefined, env: Readonly<Record<string, string | undefined>>): string {
+  const path = given ?? (env.PGCACHED_SOCKET || standardPath(env.XDG_RUNTIME_DIR));
+  if (typeof path !== 'string' || !isAbsolute(path) || path.includes('\0')) {
+    throw new CacheError('ERR_SOCKET', `the socket path ${JSON.stringify(path)} is not absolute`);
+  }
+  const bytes = Buffer.byteLength(path);
+  if (bytes > LIMIT.socketPathBytesMax) {
+    throw new CacheError(
+      'ERR_SOCKET',
+      `the socket path takes ${bytes} bytes, the limit is ${LIMIT.socketPathBytesMax}`,
+    );
+  }
+  return path;
+}
+
+function standardPath(runtimeFolder: string | undefined): string {
+  return join(runtimeFolder ? runtimeFolder : '/run', 'pgcached', 'pgcached.sock');
+}
+
+/** What `set`, `setMany` and `add` take so far. */
+export function checkSetOptions(options: Ttl | SetOptions | undefined): CheckedSetOptions {
+  const checked = setOptions(options);
+  if (checked.graceMs !== undefined) throw notYet('grace');
+  return checked;
+}
+
+/** What `getOrSet` takes so far; an option that would be ignored is refused. */
+export function checkLoadOptions(options: Ttl | GetOrSetOptions | undefined): CheckedSetOptions {
+  if (typeof options === 'object' && options !== null) {
+    const { inherit = false, beta = 0, softTimeout, hardTimeout, coalesce = 'host' } = options;
+    if (inherit !== false) throw notYet('inherit');
+    if (beta !== 0) throw notYet('beta');
+    if (softTimeout !== undefined) throw notYet('softTimeout');
+    if (hardTimeout !== undefined) throw notYet('hardTimeout');
+    if (coalesce !== 'host') throw notYet('coalesce');
+  }
+  return checkSetOptions(options);
+}
+
+function notYet(option: string): CacheError {
+  return new CacheError('ERR_INVALID_ARGUMENT', `the option ${option} is not implemented by this client yet`);
+}

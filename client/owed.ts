@@ -1,0 +1,96 @@
+import { backoffMs } from './backoff.js';
+
+/** Keys remembered one by one; more than these, and the namespace is cleared instead. */
+const KEYS_MAX = 10_000;
+
+export interface OwedActions {
+  deleteKeys(keys: readonly string[]): Promise<unknown>;
+  clear(): Promise<unknown>;
+}
+
+/**
+ * Deletes owed for writes that were dropped. The caller of a dropped `set` was told that all is well, so nobody may read
+ * the older value after it: its key is deleted as soon as that can be done, and before this process reads it again.
+ */
+export class OwedDeletes {
+  readonly #actions: OwedActions;
+  readonly #random: () => number;
+  /** By key, the number of the drop: a key dropped again while its delete is out stays owed. */
+  readonly #keys = new Map<string, number>();
+  #all = 0;
+  #count = 0;
+  #attempt = 0;
+  #settling: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(actions: OwedActions, random: () => number) {
+    this.#actions = actions;
+    this.#random = random;
+  }
+
+  add(keys: Iterable<string>): void {
+    this.#count++;
+    for (const key of keys) this.#keys.set(key, this.#count);
+    if (this.#keys.size > KEYS_MAX) {
+      this.#all = this.#count;
+      this.#keys.clear();
+    }
+    this.#retryLater();
+  }
+
+  get any(): boolean {
+    return this.#all > 0 || this.#keys.size > 0;
+  }
+
+  /** Whether the key is to be deleted before it is looked at. */
+  has(key: string): boolean {
+    return this.#all > 0 || this.#keys.has(key);
+  }
+
+  /** The key was written or deleted after all. */
+  forget(keys: Iterable<string>): void {
+    for (const key of keys) this.#keys.delete(key);
+  }
+
+  /** Deletes what is owed; rejects with the error if that cannot be done now. */
+  settle(): Promise<void> {
+    this.#settling ??= this.#settle().finally(() => {
+      this.#settling = undefined;
+    });
+    return this.#settling;
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#keys.clear();
+    this.#all = 0;
+  }
+
+  async #settle(): Promise<void> {
+    while (this.any) {
+      const upTo = this.#count;
+      try {
+        if (this.#all > 0) await this.#actions.clear();
+        else await this.#actions.deleteKeys([...this.#keys.keys()]);
+      } catch (error) {
+        this.#retryLater();
+        throw error;
+      }
+      if (this.#all > 0 && this.#all <= upTo) this.#all = 0;
+      for (const [key, count] of this.#keys) if (count <= upTo) this.#keys.delete(key);
+      this.#attempt = 0;
+    }
+  }
+
+  #retryLater(): void {
+    if (this.#timer !== undefined) return;
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.settle().catch(() => {});
+      },
+      backoffMs(this.#attempt++, this.#random),
+    );
+    this.#timer.unref();
+  }
+}
