@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { ttlToMs } from '../shared/duration.js';
 import type { Option } from './options.js';
 
 /** Readers of single values, from text or from JSON. What is not as it must be throws a plain Error that says how. */
@@ -16,12 +17,12 @@ export function readTable(raw: unknown): string {
   return text;
 }
 
+/** In seconds. */
 export function readTtl(raw: unknown): number {
   const problem = "must be a positive number of seconds, a duration such as '5m', or Infinity";
-  const seconds =
-    typeof raw === 'number' ? raw : raw === 'Infinity' ? Infinity : readDurationMs(raw, 's', problem) / 1000;
-  if (!(seconds > 0)) throw new Error(problem);
-  return seconds;
+  const ms = raw === 'Infinity' ? Infinity : readDurationMs(raw, 1000, problem);
+  if (!(ms > 0)) throw new Error(problem);
+  return ms / 1000;
 }
 
 export function readInteger(raw: unknown): number {
@@ -45,24 +46,20 @@ export function readBytes(raw: unknown): number {
 
 export function readMilliseconds(raw: unknown): number {
   const problem = "must be a whole number of milliseconds, or a duration such as '250ms' or '30s'";
-  const ms = typeof raw === 'number' ? raw : readDurationMs(raw, 'ms', problem);
+  const ms = readDurationMs(raw, 1, problem);
   if (!Number.isSafeInteger(ms)) throw new Error(problem);
   return ms;
 }
 
-const DURATION_UNITS: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 7 * 86_400_000,
-};
-
-function readDurationMs(raw: unknown, bareUnit: 'ms' | 's', problem: string): number {
-  const [, amount, unit] = (typeof raw === 'string' && /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)?$/i.exec(raw.trim())) || [];
-  if (amount === undefined) throw new Error(problem);
-  return Number(amount) * DURATION_UNITS[(unit ?? bareUnit).toLowerCase()]!;
+/** A bare number counts in the option's own unit, anything else is a duration as everywhere in this project. */
+function readDurationMs(raw: unknown, bareUnitMs: number, problem: string): number {
+  const bare = typeof raw === 'string' && /^\d+(\.\d+)?$/.test(raw.trim()) ? Number(raw) : raw;
+  if (typeof bare === 'number') return bare * bareUnitMs;
+  try {
+    return ttlToMs(typeof bare === 'string' ? bare.trim() : bare);
+  } catch {
+    throw new Error(problem);
+  }
 }
 
 export function readText(raw: unknown): string {

@@ -31,7 +31,7 @@ function refused(sources: Sources, ...texts: (string | RegExp)[]): void {
 }
 
 test('has the documented defaults when nothing is given', () => {
-  const config = loadConfig({ environment: { HOME: '/home/ann' } });
+  const config = loadConfig({ environment: { HOME: '/people/ann' } });
   const { workers, ...rest } = config;
   assert.ok(workers === 1 || workers === 2);
   assert.equal(rest, {
@@ -57,7 +57,7 @@ test('has the documented defaults when nothing is given', () => {
     statementTimeoutMs: 5000,
     connectTimeoutMs: 5000,
     drainTimeoutMs: 10_000,
-    stateDir: '/home/ann/.local/state/pgcached',
+    stateDir: '/people/ann/.local/state/pgcached',
     dataDir: resolve('.pgcached'),
     namespaces: {},
     logLevel: 'info',
