@@ -1,7 +1,7 @@
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type pg from 'pg';
-import type { Cache } from '../../shared/cache.js';
+import type { ConnectOptions, PgCachedClient } from '../../client/index.js';
 import type { Config } from '../config.js';
 import type { Log } from '../log.js';
 
@@ -12,13 +12,8 @@ export interface RunningDaemon {
   close(): Promise<void>;
 }
 
-export type Client = Cache & { ready(): Promise<unknown>; status(): Promise<unknown> };
-
 interface DaemonModule {
   startDaemon(config: Config, parts: { log: Log }): Promise<RunningDaemon>;
-}
-interface ClientModule {
-  connect(options: { socket: string; namespace?: string; timeoutMs: number; onUnavailable: 'throw' }): Client;
 }
 
 export async function startDaemon(config: Config, log: Log): Promise<RunningDaemon> {
@@ -26,9 +21,9 @@ export async function startDaemon(config: Config, log: Log): Promise<RunningDaem
   return start(config, { log });
 }
 
-export async function connect(...options: Parameters<ClientModule['connect']>): Promise<Client> {
-  const { connect: open } = await load<ClientModule>('../../client/index.js');
-  return open(...options);
+export async function connect(options: ConnectOptions): Promise<PgCachedClient> {
+  const { connect: open } = await import('../../client/index.js');
+  return open(options);
 }
 
 interface MigrationsModule {

@@ -1,9 +1,10 @@
+import type { PgCachedClient } from '../../client/index.js';
 import { loadConfig } from '../config.js';
 import { environmentOf, type OptionName } from '../options.js';
 import type { Call } from './command.js';
 import type { CommandOptionName } from './command-options.js';
 import { UsageError } from './exit.js';
-import { type Client, connect } from './parts.js';
+import { connect } from './parts.js';
 
 /** What commands that talk to the daemon accept. */
 export const CLIENT_OWN: readonly CommandOptionName[] = ['namespace', 'timeoutMs'];
@@ -12,7 +13,10 @@ export const CLIENT_OPTIONS: readonly OptionName[] = ['socket'];
 const TIMEOUT_MS_DEFAULT = 5000;
 
 /** Runs `work` with a client of the daemon; every failure rejects, nothing is taken for a miss. */
-export async function withClient<T>(call: Call, work: (client: Client, socket: string) => Promise<T>): Promise<T> {
+export async function withClient<T>(
+  call: Call,
+  work: (client: PgCachedClient, socket: string) => Promise<T>,
+): Promise<T> {
   const socket = socketOf(call);
   const namespace = typeof call.own.namespace === 'string' ? { namespace: call.own.namespace } : {};
   const client = await connect({ socket, ...namespace, timeoutMs: timeoutOf(call), onUnavailable: 'throw' });

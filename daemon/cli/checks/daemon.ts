@@ -1,4 +1,5 @@
 import type { Config } from '../../config.js';
+import { tellError } from '../exit.js';
 import { connect } from '../parts.js';
 import { versionOf } from '../version.js';
 import { type Finding, findingsOf } from './finding.js';
@@ -14,14 +15,14 @@ interface State {
 
 /** Whether a daemon answers, which version it is, and whether it still knows what happens in Postgres. */
 export async function checkDaemon({ socket, staleBoundMs }: Config): Promise<Finding[]> {
-  const answer = findingsOf('daemon');
+  const { fail } = findingsOf('daemon');
   let state: State;
   try {
     state = await stateOf(socket);
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
+    const problem = tellError(error).split('\n')[0]!;
     return [
-      answer.fail(`no answer: ${problem}`, 'start it (pgcached daemon); if it runs, see its log'),
+      fail(`no answer: ${problem}`, 'start it (pgcached daemon); if it runs, see its log'),
       findingsOf('last look').skip('no daemon answers'),
     ];
   }
