@@ -24,8 +24,8 @@ export function packedToJson(bytes: Uint8Array): JsonForm | undefined {
   const walk = new JsonWalk();
   if (!walk.isJson(value)) return undefined;
   const json = JSON.stringify(value);
-  // JSON.stringify escapes NUL and lone surrogates. The same text after an escaped backslash is merely taken for them.
-  if (json.includes('\\u0000') || json.includes('\\ud')) return undefined;
+  // JSON.stringify escapes NUL. The same text after an escaped backslash is merely taken for it.
+  if (json.includes('\\u0000')) return undefined;
   return { json, ordered: walk.ordered };
 }
 

@@ -108,6 +108,8 @@ test('cycles and shared references', () => {
   const shared = new Date(5);
   const twice = there({ a: [shared], b: shared, c: Array.from({ length: 20 }, () => ({})) });
   assert.equal(twice.a[0], twice.b);
+  const many: object[] = Array.from({ length: 40 }, (_, i) => ({ i }));
+  assertSame(there([...many, many[30], many[3]]), [...many, many[30], many[3]]);
   const error = new Error('round');
   error.cause = error;
   const loop = there(error);
