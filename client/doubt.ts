@@ -1,5 +1,5 @@
 /** Keys in doubt, and keys no longer in doubt while all are, that are remembered one by one. */
-const KEYS_MAX = 10_000;
+const DOUBTED_KEYS_MAX = 10_000;
 
 /**
  * How long a doubt about every key lasts. An invalidation of unknown outcome that has not committed by then has failed
@@ -30,7 +30,7 @@ export class Doubt {
       this.#keys.set(key, this.#count);
       this.#settled.delete(key);
     }
-    if (this.#keys.size > KEYS_MAX) this.addAll();
+    if (this.#keys.size > DOUBTED_KEYS_MAX) this.addAll();
   }
 
   addAll(): void {
@@ -56,7 +56,7 @@ export class Doubt {
   settle(key: string, mark: number): void {
     if (this.#keys.get(key) === mark) this.#keys.delete(key);
     if (this.#all === 0 || this.#all > mark) return;
-    if (this.#settled.size >= KEYS_MAX) this.#settled.clear();
+    if (this.#settled.size >= DOUBTED_KEYS_MAX) this.#settled.clear();
     this.#settled.add(key);
   }
 }

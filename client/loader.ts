@@ -1,24 +1,11 @@
 import type { Load, LoadContext } from '../shared/cache.js';
-import { pack } from '../shared/codec.js';
 import { type CheckedSetOptions, ttlToMs } from '../shared/duration.js';
 import { CacheError } from '../shared/errors.js';
 import { checkTags } from '../shared/key.js';
 import { FLAG } from '../shared/protocol.js';
-import type { Channel } from './channel.js';
-import type { Doubt } from './doubt.js';
+import type { Caller } from './caller.js';
 import { LoadSkipped, packSkipped, packThrown } from './failures.js';
 import { ABANDON, FILL, LOAD, type LoadAnswer } from './ops.js';
-
-/** What the loads of a client need of it. */
-export interface LoaderHost {
-  readonly channel: Channel;
-  readonly doubt: Doubt;
-  /** Whether an error is one that `onUnavailable: 'degrade'` hides. */
-  degrades(error: unknown): boolean;
-  /** Resolves when the key may be looked at. */
-  settled(key: string): Promise<void> | undefined;
-  checkSize(value: Uint8Array): void;
-}
 
 /** One run of a load: what it returned, and what it said about it. */
 class LoadRun implements LoadContext {
@@ -52,13 +39,13 @@ class LoadRun implements LoadContext {
  * this process waits for the same key: the daemon alone knows which invalidations lie between the two.
  */
 export class Loader {
-  readonly #host: LoaderHost;
+  readonly #caller: Caller;
   readonly #abort = new AbortController();
   /** Loads that run while the daemon is away, by key. */
   readonly #local = new Map<string, Promise<unknown>>();
 
-  constructor(host: LoaderHost) {
-    this.#host = host;
+  constructor(caller: Caller) {
+    this.#caller = caller;
   }
 
   /** Aborts the signal of every load that runs. */
@@ -72,7 +59,7 @@ export class Loader {
       answer = await this.#ask(key);
     } catch (error) {
       if (error instanceof LoadSkipped) return load(new LoadRun(this.#abort.signal, options));
-      if (this.#host.degrades(error)) return this.#loadLocally(key, load, options);
+      if (this.#caller.degrades(error)) return this.#loadLocally(key, load, options);
       throw error;
     }
     for (;;) {
@@ -87,19 +74,19 @@ export class Loader {
       }
       const bytes = this.#pack(value, token, epoch);
       try {
-        answer = await this.#host.channel.call(FILL, [token, bytes, run.ttlMs, run.tags], epoch);
+        answer = await this.#caller.channel.call(FILL, [token, bytes, run.ttlMs, run.tags], epoch);
       } catch (error) {
         // Nobody else may have the value, but the caller asked for it before it was loaded.
         const leaseLost = error instanceof CacheError && error.code === 'ERR_INVALID_TOKEN';
-        if (leaseLost || this.#host.degrades(error)) return value;
+        if (leaseLost || this.#caller.degrades(error)) return value;
         throw error;
       }
     }
   }
 
   async #ask(key: string): Promise<LoadAnswer> {
-    const { channel, doubt } = this.#host;
-    const settled = this.#host.settled(key);
+    const { channel, doubt } = this.#caller;
+    const settled = this.#caller.settled(key);
     if (settled !== undefined) await settled;
     const mark = doubt.mark(key);
     const answer = await channel.call(LOAD, [mark === 0 ? 0 : FLAG.fromTable, key]);
@@ -118,9 +105,7 @@ export class Loader {
 
   #pack(value: unknown, token: number, epoch: number): Uint8Array {
     try {
-      const bytes = pack(value);
-      this.#host.checkSize(bytes);
-      return bytes;
+      return this.#caller.pack(value);
     } catch (error) {
       this.#abandon(token, epoch, packThrown(error));
       throw error;
@@ -129,7 +114,7 @@ export class Loader {
 
   /** Nobody waits for it: where it does not arrive, the daemon has seen the connection go and passed the load on. */
   #abandon(token: number, epoch: number, error: Uint8Array | undefined): void {
-    this.#host.channel.call(ABANDON, [token, error], epoch).catch(() => {});
+    this.#caller.channel.call(ABANDON, [token, error], epoch).catch(() => {});
   }
 
   #loadLocally(key: string, load: Load<unknown>, options: CheckedSetOptions): Promise<unknown> {

@@ -2,7 +2,7 @@ import { isAbsolute, join } from 'node:path';
 import type { GetOrSetOptions, SetOptions, Ttl } from '../shared/cache.js';
 import { type CheckedSetOptions, setOptions } from '../shared/duration.js';
 import { CacheError } from '../shared/errors.js';
-import { DEFAULT_NAMESPACE, LIMIT, NAMESPACE_PATTERN } from '../shared/protocol.js';
+import { DEFAULT_NAMESPACE, DEFAULT_TIMEOUT_MS, LIMIT, NAMESPACE_PATTERN } from '../shared/protocol.js';
 
 export interface ConnectOptions {
   /**
@@ -20,7 +20,6 @@ export interface ConnectOptions {
 
 export type CheckedConnectOptions = Readonly<Required<ConnectOptions>>;
 
-export const TIMEOUT_MS_DEFAULT = 5000;
 /** What a Node timer can hold. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
@@ -29,7 +28,7 @@ export function checkConnectOptions(
   options: ConnectOptions,
   env: Readonly<Record<string, string | undefined>>,
 ): CheckedConnectOptions {
-  const { namespace = DEFAULT_NAMESPACE, onUnavailable = 'degrade', timeoutMs = TIMEOUT_MS_DEFAULT } = options;
+  const { namespace = DEFAULT_NAMESPACE, onUnavailable = 'degrade', timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   if (typeof namespace !== 'string' || !NAMESPACE_PATTERN.test(namespace)) {
     throw new CacheError('ERR_INVALID_NAMESPACE', `${JSON.stringify(namespace)} is not a name for a namespace`);
   }

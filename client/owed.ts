@@ -1,7 +1,7 @@
 import { backoffMs } from './backoff.js';
 
 /** Keys remembered one by one; more than these, and the namespace is cleared instead. */
-const KEYS_MAX = 10_000;
+const OWED_KEYS_MAX = 10_000;
 
 export interface OwedActions {
   deleteKeys(keys: readonly string[]): Promise<unknown>;
@@ -18,7 +18,8 @@ export class OwedDeletes {
   /** By key, the number of the drop: a key dropped again while its delete is out stays owed. */
   readonly #keys = new Map<string, number>();
   #all = 0;
-  #count = 0;
+  /** How often something was dropped. */
+  count = 0;
   #attempt = 0;
   #settling: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -29,10 +30,10 @@ export class OwedDeletes {
   }
 
   add(keys: Iterable<string>): void {
-    this.#count++;
-    for (const key of keys) this.#keys.set(key, this.#count);
-    if (this.#keys.size > KEYS_MAX) {
-      this.#all = this.#count;
+    this.count++;
+    for (const key of keys) this.#keys.set(key, this.count);
+    if (this.#keys.size > OWED_KEYS_MAX) {
+      this.#all = this.count;
       this.#keys.clear();
     }
     this.#retryLater();
@@ -47,9 +48,14 @@ export class OwedDeletes {
     return this.#all > 0 || this.#keys.has(key);
   }
 
-  /** The key was written or deleted after all. */
-  forget(keys: Iterable<string>): void {
-    for (const key of keys) this.#keys.delete(key);
+  /** These keys were written or deleted after all, by a call made when `count` was `asked`; later drops stay owed. */
+  forget(keys: Iterable<string>, asked: number): void {
+    for (const key of keys) if ((this.#keys.get(key) ?? asked + 1) <= asked) this.#keys.delete(key);
+  }
+
+  forgetAll(asked: number): void {
+    if (this.#all <= asked) this.#all = 0;
+    this.forget([...this.#keys.keys()], asked);
   }
 
   /** Deletes what is owed; rejects with the error if that cannot be done now. */
@@ -68,7 +74,7 @@ export class OwedDeletes {
 
   async #settle(): Promise<void> {
     while (this.any) {
-      const upTo = this.#count;
+      const upTo = this.count;
       try {
         if (this.#all > 0) await this.#actions.clear();
         else await this.#actions.deleteKeys([...this.#keys.keys()]);
@@ -76,8 +82,7 @@ export class OwedDeletes {
         this.#retryLater();
         throw error;
       }
-      if (this.#all > 0 && this.#all <= upTo) this.#all = 0;
-      for (const [key, count] of this.#keys) if (count <= upTo) this.#keys.delete(key);
+      this.forgetAll(upTo);
       this.#attempt = 0;
     }
   }

@@ -117,3 +117,5 @@ export const LIMIT = {
 export const NAMESPACE_PATTERN = /^[a-z][a-z0-9_]{0,31}$/;
 export const DEFAULT_NAMESPACE = 'default';
 export const DEFAULT_TTL_SECONDS = 300;
+/** Deadline of a client's calls. */
+export const DEFAULT_TIMEOUT_MS = 5000;

@@ -1,0 +1,144 @@
+import { pack } from '../shared/codec.js';
+import { CacheError, type ErrorCode } from '../shared/errors.js';
+import { FLAG, LIMIT } from '../shared/protocol.js';
+import type { ClientOp } from './call.js';
+import { Channel } from './channel.js';
+import type { Connection } from './connection.js';
+import { Doubt } from './doubt.js';
+import * as ops from './ops.js';
+import type { CheckedConnectOptions } from './options.js';
+import { OwedDeletes } from './owed.js';
+
+/** What `onUnavailable: 'degrade'` hides from reads and sets. */
+const DEGRADABLE: ReadonlySet<ErrorCode> = new Set([
+  'ERR_UNAVAILABLE',
+  'ERR_DATABASE',
+  'ERR_TIMEOUT',
+  'ERR_UNKNOWN_OUTCOME',
+  'ERR_OVERLOADED',
+]);
+
+/** In place of keys: a write that concerns every key. */
+export const ALL = Symbol('all keys');
+
+/** The calls of one client, and what they mean when the daemon or Postgres is away: the answers of `onUnavailable`. */
+export class Caller {
+  readonly channel: Channel;
+  readonly doubt = new Doubt(() => performance.now());
+  readonly #options: CheckedConnectOptions;
+  readonly #owed: OwedDeletes;
+  /** Entries that were given to be stored, and dropped. */
+  dropped = 0;
+
+  constructor(options: CheckedConnectOptions, connection: Connection) {
+    this.#options = options;
+    this.#owed = new OwedDeletes(
+      { deleteKeys: (keys) => this.deleteMany(keys), clear: () => this.write(ops.CLEAR, [], ALL) },
+      Math.random,
+    );
+    this.channel = new Channel(connection, options.namespace, options.timeoutMs, () => {
+      if (this.#owed.any) this.#owed.settle().catch(() => {});
+    });
+  }
+
+  close(): void {
+    this.#owed.stop();
+    this.channel.close();
+  }
+
+  /** Whether the error is one that `onUnavailable: 'degrade'` hides. */
+  degrades(error: unknown): boolean {
+    return this.#options.onUnavailable === 'degrade' && error instanceof CacheError && DEGRADABLE.has(error.code);
+  }
+
+  /** Where a delete is owed for the key: resolves when it is done, and rejects if that cannot be. */
+  settled(key: string): Promise<void> | undefined {
+    return this.#owed.has(key) ? this.#owed.settle() : undefined;
+  }
+
+  /** @throws CacheError ERR_INVALID_VALUE, ERR_VALUE_TOO_LARGE */
+  pack(value: unknown): Uint8Array {
+    const bytes = pack(value);
+    const limit = this.channel.maxValueBytes;
+    if (bytes.length > limit) {
+      const problem = `the value takes ${bytes.length} bytes, the limit of namespace ${this.#options.namespace} is ${limit}`;
+      throw new CacheError('ERR_VALUE_TOO_LARGE', problem);
+    }
+    return bytes;
+  }
+
+  async read<R>(op: ClientOp<readonly [number, string], R>, key: string, absent: R): Promise<R> {
+    try {
+      const settled = this.settled(key);
+      if (settled !== undefined) await settled;
+      const mark = this.doubt.mark(key);
+      if (mark === 0) return await this.channel.call(op, [0, key]);
+      const result = await this.channel.call(op, [FLAG.fromTable, key]);
+      this.doubt.settle(key, mark);
+      return result;
+    } catch (error) {
+      if (this.degrades(error)) return absent;
+      throw error;
+    }
+  }
+
+  async readMany(keys: readonly string[]): Promise<readonly unknown[]> {
+    try {
+      if (this.#owed.any && keys.some((key) => this.#owed.has(key))) await this.#owed.settle();
+      const marks = keys.map((key) => this.doubt.mark(key));
+      const flags = marks.some((mark) => mark !== 0) ? FLAG.fromTable : 0;
+      const values = await this.channel.call(ops.GET_MANY, [flags, keys]);
+      for (const [i, key] of keys.entries()) if (marks[i] !== 0) this.doubt.settle(key, marks[i]!);
+      return values;
+    } catch (error) {
+      if (this.degrades(error)) return [];
+      throw error;
+    }
+  }
+
+  /**
+   * A write that succeeds settles what was owed for its keys before it. What a write of unknown outcome came to is looked
+   * up in the table when its keys are next read.
+   */
+  async write<A extends readonly unknown[], R>(
+    op: ClientOp<A, R>,
+    args: A,
+    keys: readonly string[] | typeof ALL,
+  ): Promise<R> {
+    const asked = this.#owed.count;
+    try {
+      const result = await this.channel.call(op, args);
+      if (this.#owed.any) {
+        if (keys === ALL) this.#owed.forgetAll(asked);
+        else this.#owed.forget(keys, asked);
+      }
+      return result;
+    } catch (error) {
+      if (error instanceof CacheError && error.code === 'ERR_UNKNOWN_OUTCOME') {
+        if (keys === ALL) this.doubt.addAll();
+        else this.doubt.add(keys);
+      }
+      throw error;
+    }
+  }
+
+  /** A set that cannot be done is dropped under 'degrade', and its keys are to leave every tier. */
+  async store(keys: readonly string[], write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      if (!this.degrades(error)) throw error;
+      this.dropped += keys.length;
+      this.#owed.add(keys);
+    }
+  }
+
+  async deleteMany(keys: readonly string[]): Promise<number> {
+    let count = 0;
+    for (let from = 0; from < keys.length; from += LIMIT.keysPerCallMax) {
+      const part = keys.slice(from, from + LIMIT.keysPerCallMax);
+      count += await this.write(ops.DELETE_MANY, [part], part);
+    }
+    return count;
+  }
+}
