@@ -1,4 +1,5 @@
 import type { PgCachedClient } from '../../client/index.js';
+import { DEFAULT_TIMEOUT_MS } from '../../shared/protocol.js';
 import { loadConfig } from '../config.js';
 import { environmentOf, type OptionName } from '../options.js';
 import type { Call } from './command.js';
@@ -9,8 +10,6 @@ import { connect } from './parts.js';
 /** What commands that talk to the daemon accept. */
 export const CLIENT_OWN: readonly CommandOptionName[] = ['namespace', 'timeoutMs'];
 export const CLIENT_OPTIONS: readonly OptionName[] = ['socket'];
-
-const TIMEOUT_MS_DEFAULT = 5000;
 
 /** Runs `work` with a client of the daemon; every failure rejects, nothing is taken for a miss. */
 export async function withClient<T>(
@@ -34,7 +33,7 @@ function socketOf({ flags, environment }: Call): string {
 }
 
 function timeoutOf({ own }: Call): number {
-  if (own.timeoutMs === undefined) return TIMEOUT_MS_DEFAULT;
+  if (own.timeoutMs === undefined) return DEFAULT_TIMEOUT_MS;
   const timeoutMs = Number(own.timeoutMs);
   if (!Number.isSafeInteger(timeoutMs) || timeoutMs < 1) {
     throw new UsageError('--timeout-ms must be a whole number of milliseconds from 1');
