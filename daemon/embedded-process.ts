@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readlinkSync, realpathSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CacheError } from '../shared/errors.js';
@@ -13,6 +14,7 @@ const SIGNALS = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT' } as co
 const STOP_LIMIT_MS = { smart: 60_000, fast: 30_000, immediate: 10_000 } as const satisfies Record<StopMode, number>;
 
 export const POLL_MS = 10;
+const SPEAK_LIMIT_MS = 5_000;
 
 /** What a running postmaster says of itself in postmaster.pid. */
 export interface Postmaster {
@@ -67,6 +69,28 @@ export function findPostmaster(cluster: string): Postmaster | undefined {
   if (!Number.isSafeInteger(pid) || pid <= 1 || !isPostmasterOf(cluster, pid)) return undefined;
   const ready = (lines[7] ?? '').trim() === 'ready';
   return { pid, port: Number(lines[3]), socketDir: lines[4] ?? '', ready };
+}
+
+/** The question of Postgres's protocol that is answered by one byte, before anybody has said who they are. */
+const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
+
+/**
+ * Whether the postmaster answers. One that has just been killed looks alive for a moment: in the process table, in its
+ * file, and with its socket listening.
+ */
+export function speaks({ socketDir, port }: Postmaster): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(join(socketDir, `.s.PGSQL.${port}`), () => socket.write(SSL_REQUEST));
+    const end = (answered: boolean) => (): void => {
+      socket.destroy();
+      resolve(answered);
+    };
+    socket
+      .setTimeout(SPEAK_LIMIT_MS, end(false))
+      .once('data', end(true))
+      .once('error', end(false))
+      .once('close', end(false));
+  });
 }
 
 /**

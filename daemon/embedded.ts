@@ -20,6 +20,7 @@ import {
   type Postmaster,
   removeForeignPidFile,
   type StopMode,
+  speaks,
   stopPostmaster,
   stopWithParent,
 } from './embedded-process.js';
@@ -127,7 +128,7 @@ async function untilReady(home: Home, child: ChildProcess | undefined, end: numb
   });
   while (Date.now() < end) {
     const found = findPostmaster(home.cluster);
-    if (found?.ready) return found;
+    if (found?.ready && (await speaks(found))) return found;
     if (failed) throw new CacheError('ERR_DATABASE', `the embedded Postgres cannot be run: ${failed.message}`, failed);
     const ended = child === undefined ? found === undefined : child.exitCode !== null || child.signalCode !== null;
     if (ended && found === undefined) return undefined;

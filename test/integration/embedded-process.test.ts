@@ -21,6 +21,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { startPostgres } from '../../daemon/embedded.js';
 import { findNative } from '../../daemon/embedded-native.js';
+import { placeCluster } from '../../scripts/test-cluster.js';
 import { runSql } from '../support/postgres.js';
 import { isRunning, until } from '../support/process.js';
 
@@ -68,6 +69,7 @@ async function startElsewhere(root: string, options: object, uid?: number) {
 test('Postgres ends with its parent, even when that is killed, and takes its folder along', async () => {
   const dataDir = join(folder, 'data');
   const options = { dataDir, onParentDeath: 'immediate', removeOnParentDeath: [dataDir] };
+  await placeCluster(dataDir);
   const { child, postgres } = await startElsewhere(dirname(dist), options);
   assert.ok(isRunning(postgres.pid));
   child.kill('SIGKILL');
@@ -77,7 +79,9 @@ test('Postgres ends with its parent, even when that is killed, and takes its fol
 
 test('Postgres does not see our environment', async () => {
   if (process.platform !== 'linux') return;
-  const { child, postgres } = await startElsewhere(dirname(dist), { dataDir: join(folder, 'data') });
+  const dataDir = join(folder, 'data');
+  await placeCluster(dataDir);
+  const { child, postgres } = await startElsewhere(dirname(dist), { dataDir });
   const environ = readFileSync(`/proc/${postgres.pid}/environ`, 'latin1');
   assert.match(environ, 'LC_ALL=C');
   assert.not.match(environ, 'hunter2');
