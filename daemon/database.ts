@@ -1,0 +1,55 @@
+import { CacheError } from '../shared/errors.js';
+import type { Fill, FillResult } from '../shared/table/fill.js';
+import type { LookResult } from '../shared/table/look.js';
+import type { ReadResult } from '../shared/table/read.js';
+import type { WriteBatch, WriteResult } from '../shared/table/write.js';
+
+/**
+ * What the daemon asks of Postgres: one statement a call. Everything rejects with a DatabaseFailure.
+ * The real one sends each to a worker (workers.ts); the model test brings its own.
+ */
+export interface Database {
+  look(last: string | undefined): Promise<LookResult>;
+  incarnate(): Promise<boolean>;
+  /** Wakes the listeners of other daemons. */
+  notify(): Promise<void>;
+  read(namespace: string, keys: readonly string[]): Promise<ReadResult>;
+  write(namespace: string, batch: WriteBatch): Promise<WriteResult>;
+  fill(namespace: string, fills: readonly Fill[]): Promise<FillResult>;
+  /** Milliseconds left by key, for the live ones. */
+  ttls(namespace: string, keys: readonly string[]): Promise<Map<string, number>>;
+  count(namespace: string): Promise<number>;
+  /** Trims what expired or was killed in one namespace, up to this moment. @returns rows removed */
+  cleanup(namespace: string): Promise<number>;
+  /** One round of trimming of everything below a floor of some incarnation. */
+  trim(floor: string, incarnation: string, everyMs: number): Promise<number>;
+}
+
+/**
+ * What is known of a statement that failed: it was never sent; the server refused it and undid it; or the connection
+ * broke with the statement under way, and it may have taken effect.
+ */
+export type FailureKind = 'unreachable' | 'refused' | 'unknown';
+
+export class DatabaseFailure extends Error {
+  readonly kind: FailureKind;
+  /** SQLSTATE of a refused statement. */
+  readonly sqlState: string | undefined;
+
+  constructor(kind: FailureKind, message: string, sqlState?: string) {
+    super(message);
+    this.name = 'DatabaseFailure';
+    this.kind = kind;
+    this.sqlState = sqlState;
+  }
+}
+
+export const LOCK_NOT_AVAILABLE = '55P03';
+export const DEADLOCK_DETECTED = '40P01';
+
+/** What a caller is told of a failed statement that changed nothing. */
+export function asCacheError(error: unknown): CacheError {
+  if (error instanceof CacheError) return error;
+  if (error instanceof DatabaseFailure) return new CacheError('ERR_DATABASE', error.message, error);
+  return new CacheError('ERR_INTERNAL', error instanceof Error ? error.message : String(error), error);
+}

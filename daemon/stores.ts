@@ -1,0 +1,101 @@
+import { CacheError } from '../shared/errors.js';
+import { LIMIT, NAMESPACE_PATTERN } from '../shared/protocol.js';
+import type { LogRow } from '../shared/snapshot.js';
+import type { Config } from './config.js';
+import type { Namespace } from './namespace.js';
+import { Store, type StoreOptions } from './store.js';
+import type { Space } from './tasks.js';
+
+type Shared = Omit<
+  StoreOptions,
+  | 'name'
+  | 'defaultTtlMs'
+  | 'maxBytes'
+  | 'maxEntries'
+  | 'maxValueBytes'
+  | 'hasMemory'
+  | 'loadTimeoutMs'
+  | 'settleTimeoutMs'
+  | 'learn'
+  | 'onDrop'
+>;
+
+type Limits = Pick<Config, 'defaultTtl' | 'maxBytes' | 'maxEntries' | 'maxValueBytes' | 'loadTimeoutMs' | 'namespaces'>;
+
+/** How long a batch whose connection broke is resent; callers give up earlier by their own deadlines. */
+const SETTLE_TIMEOUT_MS = 30_000;
+
+/** The namespaces of a daemon: made on first use, with what the configuration says of them. */
+export class Stores {
+  readonly #stores = new Map<string, Store>();
+  readonly #config: Limits;
+  readonly #shared: Shared;
+
+  constructor(config: Limits, shared: Shared) {
+    this.#config = config;
+    this.#shared = shared;
+  }
+
+  /** @throws CacheError ERR_INVALID_NAMESPACE, ERR_OVERLOADED */
+  open(name: string): Namespace {
+    const found = this.#stores.get(name);
+    if (found !== undefined) return found;
+    if (!NAMESPACE_PATTERN.test(name)) {
+      throw new CacheError('ERR_INVALID_NAMESPACE', `'${name.slice(0, 64)}' can't be the name of a namespace`);
+    }
+    if (this.#stores.size >= LIMIT.namespacesMax) {
+      throw new CacheError('ERR_OVERLOADED', `${LIMIT.namespacesMax} namespaces are open already`);
+    }
+    const store = this.#make(name);
+    this.#stores.set(name, store);
+    return store;
+  }
+
+  /** Every namespace learns of every row: what was made of parts may live in another namespace than they do. */
+  learn(row: LogRow): void {
+    for (const store of this.#stores.values()) store.learnRow(row);
+  }
+
+  reset(): void {
+    for (const store of this.#stores.values()) store.reset();
+  }
+
+  sweep(): void {
+    for (const store of this.#stores.values()) store.sweep();
+  }
+
+  async drained(): Promise<void> {
+    await Promise.all([...this.#stores.values()].map((store) => store.drained()));
+  }
+
+  describe(): Record<string, object> {
+    return Object.fromEntries([...this.#stores].map(([name, store]) => [name, store.stats()]));
+  }
+
+  #make(name: string): Store {
+    const { defaultTtl, maxBytes, maxEntries, maxValueBytes, loadTimeoutMs } = this.#config;
+    const own = this.#config.namespaces[name] ?? {};
+    if (own.tiers === 'memory') {
+      throw new CacheError('ERR_INVALID_CONFIG', `namespace ${name}: a namespace of memory alone is not offered yet`);
+    }
+    return new Store({
+      ...this.#shared,
+      name,
+      maxBytes: own.maxBytes ?? maxBytes,
+      maxEntries: own.maxEntries ?? maxEntries,
+      maxValueBytes,
+      defaultTtlMs: (own.defaultTtl ?? defaultTtl) * 1000,
+      hasMemory: own.tiers !== 'table',
+      loadTimeoutMs,
+      settleTimeoutMs: SETTLE_TIMEOUT_MS,
+      learn: (row) => this.learn(row),
+      onDrop: () => {},
+    });
+  }
+}
+
+/** Table and storage of a namespace, as the workers need them. */
+export function spaceOf(config: Pick<Config, 'namespaces'>, namespace: string): Space {
+  const own = config.namespaces[namespace] ?? {};
+  return { namespace, table: own.table, storage: own.storage ?? 'jsonb' };
+}

@@ -1,0 +1,61 @@
+import type { Fill, FillResult } from '../shared/table/fill.js';
+import type { LookResult } from '../shared/table/look.js';
+import type { FoundEntry, ReadResult } from '../shared/table/read.js';
+import type { Storage } from '../shared/table/value.js';
+import type { WriteBatch, WriteItem, WriteResult } from '../shared/table/write.js';
+import type { Blob } from './blob.js';
+import type { FailureKind } from './database.js';
+
+/** What crosses between the main thread and the workers: a task by name, its bytes apart in one blob. */
+
+/** Which table a namespace has, and how it keeps values. */
+export interface Space {
+  readonly namespace: string;
+  readonly table: string | undefined;
+  readonly storage: Storage;
+}
+
+export interface Tasks {
+  look(last: string | undefined, rowsMax: number): LookResult;
+  incarnate(): boolean;
+  notify(from: string): void;
+  read(
+    space: Space,
+    keys: readonly string[],
+  ): Omit<ReadResult, 'found'> & {
+    found: readonly Omit<FoundEntry, 'bytes'>[];
+    blob: Blob;
+  };
+  write(
+    space: Space,
+    batch: Omit<WriteBatch, 'items'> & { items: readonly Omit<WriteItem, 'bytes'>[] },
+    blob: Blob,
+  ): WriteResult;
+  fill(space: Space, fills: readonly Omit<Fill, 'bytes'>[], blob: Blob): FillResult;
+  ttls(space: Space, keys: readonly string[]): ReadonlyMap<string, number>;
+  count(space: Space): number;
+  cleanup(space: Space): number;
+  trim(floor: string, incarnation: string, everyMs: number): number;
+}
+
+export type TaskName = keyof Tasks;
+
+export interface Task<Name extends TaskName = TaskName> {
+  readonly name: Name;
+  readonly args: Parameters<Tasks[Name]>;
+}
+
+/** An error is told by its parts: an Error that crosses between threads loses its class. */
+export type TaskResult<Value> =
+  | { readonly ok: true; readonly value: Value; readonly notice?: string }
+  | { readonly ok: false; readonly kind: FailureKind; readonly message: string; readonly sqlState: string | undefined };
+
+export interface WorkerSettings {
+  readonly connection: object;
+  readonly pooler: boolean;
+  readonly poolSize: number;
+  readonly table: string;
+  readonly logged: boolean;
+  readonly lockTimeoutMs: number;
+  readonly lookTimeoutMs: number;
+}

@@ -1,0 +1,174 @@
+import pg from 'pg';
+import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
+import { offerFills } from '../shared/table/fill.js';
+import { incarnate, look, notify } from '../shared/table/look.js';
+import { migrateCore, migrateSpace, type Schema } from '../shared/table/migrate.js';
+import type { SpaceNames } from '../shared/table/names.js';
+import type { Queryable, Row, Statement } from '../shared/table/queryable.js';
+import { countEntries, readEntries, readTtls } from '../shared/table/read.js';
+import { trim, trimState } from '../shared/table/trim.js';
+import { writeBatch } from '../shared/table/write.js';
+import { packBlob, transfersOf, unpackBlob } from './blob.js';
+import { DatabaseFailure } from './database.js';
+import type { Space, Task, TaskName, TaskResult, Tasks, WorkerSettings } from './tasks.js';
+
+/**
+ * What runs in a worker thread: it owns connections to Postgres and does the slow part of every statement, rows, JSON and
+ * packing. Looks and wake-ups have connections of their own, and so have writes, so that none waits for a slow statement of
+ * another kind.
+ */
+
+const settings = workerData as WorkerSettings;
+const prepare = !settings.pooler;
+const LOOK_CONNECTIONS = 2;
+
+function newPool(size: number): pg.Pool {
+  const pool = new pg.Pool({ ...settings.connection, max: size, idleTimeoutMillis: 60_000 });
+  // An idle connection that dies is taken out by the pool; without a listener its error would end the process.
+  pool.on('error', () => {});
+  return pool;
+}
+
+const statements = newPool(settings.poolSize);
+const writes = newPool(settings.poolSize);
+const looks = newPool(LOOK_CONNECTIONS);
+
+/** Missing tables or functions: somebody dropped them, or another schema version took their place. */
+const MISSING_OBJECT = new Set(['42P01', '42883', '3F000']);
+
+function failureOf(error: unknown): DatabaseFailure {
+  if (error instanceof DatabaseFailure) return error;
+  const { message, code, severity } = error as Error & { code?: string; severity?: string };
+  const isFromServer = typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && severity !== undefined;
+  // A backend that is ended by force reports so and goes: whether its statement took effect is not known from that.
+  const isOver = severity === 'FATAL' || severity === 'PANIC' || code?.startsWith('57P') || code?.startsWith('08');
+  if (isFromServer && !isOver) return new DatabaseFailure('refused', message, code);
+  return new DatabaseFailure('unknown', message, code);
+}
+
+/** One statement on a connection of its own, so that it is known whether it was ever sent. */
+function on(pool: pg.Pool, timeoutMs?: number): Queryable {
+  return {
+    async query(statement: Statement): Promise<{ rows: Row[] }> {
+      const client = await pool.connect().catch((error: Error) => {
+        throw new DatabaseFailure('unreachable', `Postgres can't be reached: ${error.message || String(error)}`);
+      });
+      let failure: DatabaseFailure | undefined;
+      try {
+        const limit = timeoutMs === undefined ? {} : { query_timeout: timeoutMs };
+        return await client.query({ ...statement, ...limit } as pg.QueryConfig);
+      } catch (error) {
+        failure = failureOf(error);
+        throw failure;
+      } finally {
+        client.release(failure?.kind === 'unknown');
+      }
+    },
+  };
+}
+
+const db = on(statements);
+const writeDb = on(writes);
+const lookDb = on(looks, settings.lookTimeoutMs);
+
+let schema: Promise<Schema> | undefined;
+const spaces = new Map<string, Promise<SpaceNames>>();
+let notice: string | undefined;
+
+/** Makes the tables on first use, and again if they are found missing; a failure is not remembered. */
+function core(): Promise<Schema> {
+  schema ??= migrateCore(poolOf(statements), settings).then((made) => {
+    if (made.loggedBecause !== undefined) notice = `regular tables in place of UNLOGGED ones: ${made.loggedBecause}`;
+    return made;
+  });
+  schema.catch(() => forget());
+  return schema;
+}
+
+async function tableOf(space: Space): Promise<SpaceNames> {
+  const made = await core();
+  let names = spaces.get(space.namespace);
+  if (names === undefined) {
+    names = migrateSpace(poolOf(statements), made, space.namespace, space.table);
+    spaces.set(space.namespace, names);
+    names.catch(() => spaces.delete(space.namespace));
+  }
+  return names;
+}
+
+function forget(): void {
+  schema = undefined;
+  spaces.clear();
+}
+
+/** Migrations use whole connections; that none can be had is told like for statements. */
+function poolOf(pool: pg.Pool) {
+  return {
+    query: on(pool).query,
+    connect: () =>
+      pool.connect().catch((error: Error) => {
+        throw new DatabaseFailure('unreachable', `Postgres can't be reached: ${error.message || String(error)}`);
+      }),
+  };
+}
+
+const tasks: { readonly [Name in TaskName]: (...args: Parameters<Tasks[Name]>) => Promise<ReturnType<Tasks[Name]>> } = {
+  look: async (last, rowsMax) => look(lookDb, await core(), last, { rowsMax, prepare }),
+  incarnate: async () => incarnate(db, await core()),
+  notify: async (from) => notify(lookDb, await core(), from),
+  read: async (space, keys) => {
+    const { found, ...rest } = await readEntries(db, await core(), await tableOf(space), keys, prepare);
+    const blob = packBlob(found.map((entry) => entry.bytes));
+    return { ...rest, found: found.map(({ bytes: _, ...entry }) => entry), blob };
+  },
+  write: async (space, batch, blob) => {
+    const values = unpackBlob(blob);
+    const items = batch.items.map((item, index) => {
+      const bytes = values[index];
+      return bytes === undefined ? item : { ...item, bytes };
+    });
+    return writeBatch(writeDb, await tableOf(space), { ...batch, items }, { storage: space.storage, prepare });
+  },
+  fill: async (space, fills, blob) => {
+    const values = unpackBlob(blob);
+    const whole = fills.map((fill, index) => ({ ...fill, bytes: values[index] ?? new Uint8Array() }));
+    const options = { storage: space.storage, prepare, lockTimeoutMs: settings.lockTimeoutMs };
+    return offerFills(writeDb, await tableOf(space), whole, options);
+  },
+  ttls: async (space, keys) => readTtls(db, await core(), await tableOf(space), keys),
+  count: async (space) => countEntries(db, await core(), await tableOf(space)),
+  cleanup: async (space) => {
+    const made = await core();
+    const names = await tableOf(space);
+    const state = await trimState(db, made);
+    if (state === undefined) return 0;
+    const floor = state.snapshot.split(':')[0] as string;
+    return trim(db, made, { floor, incarnation: state.incarnation, onlySpaces: [names] });
+  },
+  trim: async (floor, incarnation, everyMs) => {
+    const made = await core();
+    const state = await trimState(db, made);
+    // Another daemon did it a moment ago.
+    if (state === undefined || state.ms_ago < everyMs) return 0;
+    return trim(db, made, { floor, incarnation });
+  },
+};
+
+/** Runs a task of the main thread. Never throws: an error is a result. */
+export default async function run<Name extends TaskName>(
+  task: Task<Name>,
+): Promise<TaskResult<ReturnType<Tasks[Name]>>> {
+  try {
+    const value = await tasks[task.name](...task.args);
+    const said = notice === undefined ? {} : { notice };
+    notice = undefined;
+    const result = { ok: true, value, ...said } as const;
+    const blob = task.name === 'read' ? (value as ReturnType<Tasks['read']>).blob : undefined;
+    if (blob === undefined) return result;
+    return move({ [transferableSymbol]: transfersOf(blob), [valueSymbol]: result } as never) as never;
+  } catch (error) {
+    const failure = failureOf(error);
+    if (MISSING_OBJECT.has(failure.sqlState ?? '')) forget();
+    return { ok: false, kind: failure.kind, message: failure.message, sqlState: failure.sqlState };
+  }
+}

@@ -1,0 +1,115 @@
+import { Piscina } from 'piscina';
+import type { Fill, FillResult } from '../shared/table/fill.js';
+import type { LookResult } from '../shared/table/look.js';
+import type { ReadResult } from '../shared/table/read.js';
+import type { WriteBatch, WriteResult } from '../shared/table/write.js';
+import { packBlob, transfersOf, unpackBlob } from './blob.js';
+import { type Database, DatabaseFailure } from './database.js';
+import type { Space, TaskName, TaskResult, Tasks, WorkerSettings } from './tasks.js';
+
+/** Rows that one look may bring; with more, memory is emptied instead. */
+const LOOK_ROWS_MAX = 20_000;
+/** Tasks that may wait for the workers: far beyond what the limits of sessions and writers let through. */
+const TASKS_WAITING_MAX = 100_000;
+/** Statements of one worker that may be under way at once: they wait for Postgres, not for the thread. */
+const TASKS_PER_WORKER = 64;
+
+export interface WorkersOptions extends WorkerSettings {
+  readonly workers: number;
+  /** Who sends wake-ups, so that a daemon can tell its own. */
+  readonly daemonId: string;
+  /** Table and storage of a namespace. */
+  space(namespace: string): Space;
+  /** A worker has something to say once. */
+  onNotice(text: string): void;
+}
+
+/** The database through the worker threads: each call is a task, its values one blob that is handed over whole. */
+export class WorkersDatabase implements Database {
+  readonly #pool: Piscina;
+  readonly #options: WorkersOptions;
+
+  constructor(options: WorkersOptions) {
+    this.#options = options;
+    const { connection, pooler, poolSize, table, logged, lockTimeoutMs, lookTimeoutMs } = options;
+    this.#pool = new Piscina({
+      filename: new URL('./worker.js', import.meta.url).href,
+      minThreads: options.workers,
+      maxThreads: options.workers,
+      concurrentTasksPerWorker: TASKS_PER_WORKER,
+      maxQueue: TASKS_WAITING_MAX,
+      // A worker that sleeps on an Atomic between tasks would not hear its sockets.
+      atomics: 'disabled',
+      workerData: { connection, pooler, poolSize, table, logged, lockTimeoutMs, lookTimeoutMs },
+    });
+    // Tasks tell their errors as results; what arrives here is a worker that died, and Piscina starts another.
+    this.#pool.on('error', (error: Error) => options.onNotice(`a worker thread failed: ${error.message}`));
+  }
+
+  look(last: string | undefined): Promise<LookResult> {
+    return this.#run('look', [last, LOOK_ROWS_MAX]);
+  }
+
+  incarnate(): Promise<boolean> {
+    return this.#run('incarnate', []);
+  }
+
+  notify(): Promise<void> {
+    return this.#run('notify', [this.#options.daemonId]);
+  }
+
+  async read(namespace: string, keys: readonly string[]): Promise<ReadResult> {
+    const { blob, found, ...rest } = await this.#run('read', [this.#options.space(namespace), keys]);
+    const values = unpackBlob(blob);
+    return { ...rest, found: found.map((entry, index) => ({ ...entry, bytes: values[index] as Uint8Array })) };
+  }
+
+  write(namespace: string, batch: WriteBatch): Promise<WriteResult> {
+    const blob = packBlob(batch.items.map((item) => item.bytes));
+    const items = batch.items.map(({ bytes: _, ...item }) => item);
+    return this.#run('write', [this.#options.space(namespace), { ...batch, items }, blob], transfersOf(blob));
+  }
+
+  fill(namespace: string, fills: readonly Fill[]): Promise<FillResult> {
+    const blob = packBlob(fills.map((fill) => fill.bytes));
+    const rest = fills.map(({ bytes: _, ...fill }) => fill);
+    return this.#run('fill', [this.#options.space(namespace), rest, blob], transfersOf(blob));
+  }
+
+  async ttls(namespace: string, keys: readonly string[]): Promise<Map<string, number>> {
+    return new Map(await this.#run('ttls', [this.#options.space(namespace), keys]));
+  }
+
+  count(namespace: string): Promise<number> {
+    return this.#run('count', [this.#options.space(namespace)]);
+  }
+
+  cleanup(namespace: string): Promise<number> {
+    return this.#run('cleanup', [this.#options.space(namespace)]);
+  }
+
+  trim(floor: string, incarnation: string, everyMs: number): Promise<number> {
+    return this.#run('trim', [floor, incarnation, everyMs]);
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+
+  async #run<Name extends TaskName>(
+    name: Name,
+    args: Parameters<Tasks[Name]>,
+    transferList: ArrayBuffer[] = [],
+  ): Promise<ReturnType<Tasks[Name]>> {
+    let result: TaskResult<ReturnType<Tasks[Name]>>;
+    try {
+      result = (await this.#pool.run({ name, args }, { transferList })) as typeof result;
+    } catch (error) {
+      // The worker died with the task, or the pool is closing.
+      throw new DatabaseFailure('unknown', error instanceof Error ? error.message : String(error));
+    }
+    if (!result.ok) throw new DatabaseFailure(result.kind, result.message, result.sqlState);
+    if (result.notice !== undefined) this.#options.onNotice(result.notice);
+    return result.value;
+  }
+}

@@ -1,0 +1,65 @@
+import type { LogRow } from '../snapshot.js';
+import { incarnation } from './core-sql.js';
+import type { Schema } from './migrate.js';
+import type { Queryable } from './queryable.js';
+
+export interface LookResult {
+  /** Undefined where the meta row is gone. */
+  readonly incarnation: string | undefined;
+  readonly snapshot: string;
+  /** What is older than this was cut off the log. */
+  readonly logFloor: string;
+  /** What has become visible since the last look, in no order; undefined where there was more than the limit. */
+  readonly rows: readonly LogRow[] | undefined;
+}
+
+/**
+ * Looks at the log: returns what has become visible since the snapshot `last`, each committed row exactly once.
+ * @param last snapshot of the last look, as text; undefined asks only for the present snapshot
+ * @param rowsMax how many rows may come back; with more, none do
+ */
+export async function look(
+  db: Queryable,
+  schema: Schema,
+  last: string | undefined,
+  options: { rowsMax: number; prepare: boolean },
+): Promise<LookResult> {
+  const { core } = schema;
+  const head = `${incarnation('m', schema.logged)} AS incarnation, pg_current_snapshot()::text AS snapshot, m.log_floor::text AS log_floor`;
+  const fresh = `
+    SELECT ${head}, r.xid::text, r.name, r.namespace, r.keys
+    FROM ${core.meta} AS m LEFT JOIN (
+      SELECT l.xid, l.name, l.namespace, l.keys FROM ${core.log} AS l
+      WHERE (l.xid >= pg_snapshot_xmax($1::pg_snapshot) OR l.xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::pg_snapshot))))
+        AND pg_visible_in_snapshot(l.xid, pg_current_snapshot())
+      LIMIT $2::int
+    ) AS r ON true`;
+  const first = `SELECT ${head}, NULL AS xid, NULL AS name, NULL AS namespace, NULL AS keys FROM ${core.meta} AS m`;
+  const statement = last === undefined ? { text: first } : { text: fresh, values: [last, options.rowsMax + 1] };
+  const name = last === undefined ? {} : { name: `pgcached look ${core.table}` };
+  const { rows } = await db.query(options.prepare ? { ...statement, ...name } : statement);
+  const seen = rows.filter((row) => row.xid !== null);
+  return {
+    incarnation: rows[0]?.incarnation as string | undefined,
+    snapshot: String(rows[0]?.snapshot ?? ''),
+    logFloor: String(rows[0]?.log_floor ?? '0'),
+    rows: seen.length > options.rowsMax ? undefined : seen.map(logRow),
+  };
+}
+
+function logRow(row: Record<string, unknown>): LogRow {
+  const xid = BigInt(row.xid as string);
+  if (row.name !== null) return { xid, name: row.name as string };
+  return { xid, namespace: row.namespace as string, keys: row.keys as string[] };
+}
+
+/** Makes an incarnation if there is none. @returns whether it made one */
+export async function incarnate(db: Queryable, schema: Schema): Promise<boolean> {
+  const { rows } = await db.query({ text: `SELECT ${schema.core.fn('incarnate')}() AS made` });
+  return rows[0]?.made === true;
+}
+
+/** Wakes whoever listens. A statement of its own: at commit it takes a lock that is one for the whole database. */
+export async function notify(db: Queryable, schema: Schema, from: string): Promise<void> {
+  await db.query({ text: 'SELECT pg_notify($1, $2)', values: [schema.core.channel, from] });
+}

@@ -1,0 +1,173 @@
+import { CacheError } from '../errors.js';
+import { coreTables, incarnateFunction, trimFunctions } from './core-sql.js';
+import { type CoreNames, coreNames, type SpaceNames, spaceNames, splitTable } from './names.js';
+import { type PoolLike, type Queryable, transaction } from './queryable.js';
+import { fillFunction, spaceTable, trimFunction, writeFunction } from './space-sql.js';
+
+/**
+ * The numbered migrations: of what namespaces share, and of a namespace's own objects. Append only: what was published is
+ * never changed, a later step replaces it.
+ */
+const CORE_MIGRATIONS: readonly ((core: CoreNames, logged: boolean) => string)[] = [
+  (core, logged) => coreTables(core, logged) + incarnateFunction(core) + trimFunctions(core, logged),
+];
+
+const SPACE_MIGRATIONS: readonly ((core: CoreNames, space: SpaceNames, logged: boolean) => string)[] = [
+  (core, space, logged) =>
+    spaceTable(space, logged) +
+    writeFunction(core, space, logged) +
+    fillFunction(core, space, logged) +
+    trimFunction(core, space, logged),
+];
+
+export const CORE_VERSION = CORE_MIGRATIONS.length;
+export const SPACE_VERSION = SPACE_MIGRATIONS.length;
+
+/** Where a cache lives in the database, and how. */
+export interface Schema {
+  readonly core: CoreNames;
+  /** Regular tables instead of UNLOGGED ones: all of them or none. */
+  readonly logged: boolean;
+  /** Why the tables are regular ones although UNLOGGED ones were asked for. */
+  readonly loggedBecause?: string;
+}
+
+/** The migrations table of the core keeps a row for the core (object '') and a row for each namespace's table. */
+async function installed(
+  db: Queryable,
+  core: CoreNames,
+  object: string,
+): Promise<{ version: number; logged: boolean }> {
+  const exists = await db.query({ text: 'SELECT to_regclass($1) IS NOT NULL AS yes', values: [core.migrations] });
+  if (!exists.rows[0]?.yes) return { version: 0, logged: false };
+  const { rows } = await db.query({
+    text: `SELECT version, logged FROM ${core.migrations} WHERE object = $1`,
+    values: [object],
+  });
+  return rows[0] === undefined ? { version: 0, logged: false } : (rows[0] as { version: number; logged: boolean });
+}
+
+interface Target {
+  readonly core: CoreNames;
+  readonly object: string;
+  readonly namespace: string;
+  readonly version: number;
+  readonly steps: readonly ((logged: boolean) => string)[];
+}
+
+async function apply(pool: PoolLike, target: Target, logged: boolean): Promise<void> {
+  const { core, object } = target;
+  await transaction(pool, async (db) => {
+    await db.query({
+      text: 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))',
+      values: [`pgcached ${core.migrations}`],
+    });
+    await db.query({
+      text: `CREATE TABLE IF NOT EXISTS ${core.migrations} (
+        object text PRIMARY KEY, namespace text NOT NULL, version int NOT NULL, logged boolean NOT NULL,
+        applied_at timestamptz NOT NULL DEFAULT now())`,
+    });
+    const { version: from } = await installed(db, core, object);
+    for (const step of target.steps.slice(from)) await db.query({ text: step(logged) });
+    await persist(db, core, object, logged);
+    await db.query({
+      text: `INSERT INTO ${core.migrations} (object, namespace, version, logged) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (object) DO UPDATE SET version = greatest(${core.migrations}.version, EXCLUDED.version), applied_at = now()`,
+      values: [object, target.namespace, target.version, logged],
+    });
+  });
+}
+
+/** A table that was there before (the seed's) is given the persistence of the others. */
+async function persist(db: Queryable, core: CoreNames, object: string, logged: boolean): Promise<void> {
+  if (object === '') return;
+  const table = `"${core.schema}"."${object}"`;
+  const { rows } = await db.query({
+    text: 'SELECT relpersistence AS kind FROM pg_class WHERE oid = $1::regclass',
+    values: [table],
+  });
+  if (rows[0]?.kind === (logged ? 'u' : 'p'))
+    await db.query({ text: `ALTER TABLE ${table} SET ${logged ? 'LOGGED' : 'UNLOGGED'}` });
+}
+
+/**
+ * Makes or upgrades what all namespaces share. Safe when many start at once; asks for no rights where nothing is to do.
+ * @param options.table the cache's table, perhaps with a schema (else the connection's current one)
+ * @param options.logged regular tables; where it is false and the server refuses UNLOGGED ones they become regular, and
+ *   `loggedBecause` says why. A cache that exists stays what it is.
+ * @returns where the cache lives
+ * @throws CacheError ERR_INVALID_CONFIG for the name, ERR_DATABASE for what the database refuses
+ */
+export async function migrateCore(pool: PoolLike, options: { table: string; logged: boolean }): Promise<Schema> {
+  const { schema, name } = splitTable(options.table);
+  const { rows } = await pool.query({
+    text: 'SELECT coalesce($1, current_schema()) AS schema',
+    values: [schema ?? null],
+  });
+  const core = coreNames(String(rows[0]?.schema), name);
+  const target = (steps: Target['steps']): Target => ({
+    core,
+    object: '',
+    namespace: '',
+    version: CORE_VERSION,
+    steps,
+  });
+  const steps = CORE_MIGRATIONS.map((step) => (logged: boolean) => step(core, logged));
+  const found = await installed(pool, core, '');
+  if (found.version >= CORE_VERSION) return { core, logged: found.logged };
+  if (found.version > 0 || options.logged) {
+    const logged = found.version > 0 ? found.logged : true;
+    await apply(pool, target(steps), logged);
+    return { core, logged };
+  }
+  try {
+    await apply(pool, target(steps), false);
+    return { core, logged: false };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    await apply(pool, target(steps), true).catch(() => {
+      throw new CacheError('ERR_DATABASE', `the cache's tables can't be made: ${reason}`, error);
+    });
+    return { core, logged: true, loggedBecause: reason };
+  }
+}
+
+/**
+ * Makes or upgrades the table and functions of one namespace.
+ * @param namespace its name; @param table its table, if it is not to be the default's derivative
+ */
+export async function migrateSpace(
+  pool: PoolLike,
+  schema: Schema,
+  namespace: string,
+  table?: string,
+): Promise<SpaceNames> {
+  const { core, logged } = schema;
+  const space = spaceNames(core, namespace, table);
+  const found = await installed(pool, core, space.bareTable);
+  if (found.version < SPACE_VERSION) {
+    const steps = SPACE_MIGRATIONS.map((step) => (asLogged: boolean) => step(core, space, asLogged));
+    await apply(pool, { core, object: space.bareTable, namespace, version: SPACE_VERSION, steps }, logged);
+  }
+  return space;
+}
+
+/**
+ * Everything at once, for the command and for `ensureTable`.
+ * @returns the version of the default namespace's objects before and after
+ */
+export async function migrate(
+  pool: PoolLike,
+  options: { table: string; logged: boolean },
+): Promise<{ from: number; to: number; logged: boolean; loggedBecause?: string }> {
+  const { schema: wanted, name } = splitTable(options.table);
+  const { rows } = await pool.query({
+    text: 'SELECT coalesce($1, current_schema()) AS schema',
+    values: [wanted ?? null],
+  });
+  const before = await installed(pool, coreNames(String(rows[0]?.schema), name), name);
+  const schema = await migrateCore(pool, options);
+  await migrateSpace(pool, schema, 'default');
+  const because = schema.loggedBecause === undefined ? {} : { loggedBecause: schema.loggedBecause };
+  return { from: before.version, to: SPACE_VERSION, logged: schema.logged, ...because };
+}

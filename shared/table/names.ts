@@ -1,0 +1,91 @@
+import { CacheError } from '../errors.js';
+import { DEFAULT_NAMESPACE, NAMESPACE_PATTERN } from '../protocol.js';
+
+/** The longest name of the cache's table: what is derived from it must stay under Postgres's 63 bytes. */
+const TABLE_NAME_BYTES_MAX = 40;
+const IDENTIFIER = /^[a-z_][a-z0-9_]*$/;
+
+export const DEFAULT_TABLE = 'hyper_cache';
+
+/** The database objects that all namespaces of one cache share, as quoted and qualified identifiers. */
+export interface CoreNames {
+  readonly schema: string;
+  readonly table: string;
+  readonly log: string;
+  readonly meta: string;
+  readonly writers: string;
+  readonly migrations: string;
+  readonly channel: string;
+  /** A function `suffix` of the cache, qualified. */
+  fn(suffix: string): string;
+}
+
+/** The objects of one namespace. */
+export interface SpaceNames {
+  readonly namespace: string;
+  readonly table: string;
+  /** The table's name as it is, without schema and quotes. */
+  readonly bareTable: string;
+  readonly schema: string;
+  fn(suffix: string): string;
+}
+
+/**
+ * @param table name of the cache's table, lower case, at most 40 bytes, perhaps with a schema before it ('cache.entries')
+ * @returns its two parts; the schema is undefined where none was given
+ * @throws CacheError ERR_INVALID_CONFIG
+ */
+export function splitTable(table: string): { schema: string | undefined; name: string } {
+  const parts = table.split('.');
+  const name = parts.at(-1) ?? '';
+  const schema = parts.length === 2 ? parts[0] : undefined;
+  const valid =
+    parts.length <= 2 && parts.every((part) => IDENTIFIER.test(part)) && name.length <= TABLE_NAME_BYTES_MAX;
+  if (!valid) {
+    const rule = `a-z, 0-9 and _, at most ${TABLE_NAME_BYTES_MAX} characters, perhaps with a schema before it`;
+    throw new CacheError('ERR_INVALID_CONFIG', `'${table}' can't be the name of a table here (${rule})`);
+  }
+  return { schema, name };
+}
+
+/** @param schema where the objects live; @param table the cache's table, without schema. Both were checked. */
+export function coreNames(schema: string, table: string): CoreNames {
+  const qualified = (suffix: string) => `"${schema}"."${table}${suffix}"`;
+  return {
+    schema,
+    table,
+    log: qualified('_log'),
+    meta: qualified('_meta'),
+    writers: qualified('_writers'),
+    migrations: qualified('_migrations'),
+    channel: table,
+    fn: (suffix) => qualified(`_${suffix}`),
+  };
+}
+
+/** The table of a namespace is the cache's own for the default one, and otherwise one beside it, unless it is named. */
+export function spaceNames(core: CoreNames, namespace: string, table?: string): SpaceNames {
+  if (!NAMESPACE_PATTERN.test(namespace)) {
+    throw new CacheError('ERR_INVALID_NAMESPACE', `'${namespace}' can't be the name of a namespace`);
+  }
+  const own = namespace === DEFAULT_NAMESPACE ? core.table : `${core.table}_ns_${namespace}`.slice(0, 55);
+  const bareTable = table === undefined ? own : splitTable(table).name;
+  return {
+    namespace,
+    schema: core.schema,
+    bareTable,
+    table: `"${core.schema}"."${bareTable}"`,
+    fn: (suffix) => `"${core.schema}"."${bareTable}_${suffix}"`,
+  };
+}
+
+/**
+ * What the log calls the things that can be invalidated. An entry is named by EVERYTHING, by its namespace, by its key,
+ * and by what it carries: tags, and the parts that it was made of.
+ */
+export const EVERYTHING = '*';
+export const namespaceName = (namespace: string) => `n:${namespace}`;
+export const keyName = (namespace: string, key: string) => `k:${namespace}:${key}`;
+export const tagName = (namespace: string, tag: string) => `t:${namespace}:${tag}`;
+/** The name under which what was made of a key carries that key. */
+export const partName = (namespace: string, key: string) => `p:${namespace}:${key}`;

@@ -1,0 +1,36 @@
+/** The little of `pg` that this folder uses, so that any pg Pool or Client will do and nothing here imports one. */
+export interface Statement {
+  readonly text: string;
+  readonly values?: unknown[];
+  /** Set where the statement is to be prepared once a connection. */
+  readonly name?: string;
+}
+
+export type Row = Record<string, unknown>;
+
+export interface Queryable {
+  query(statement: Statement): Promise<{ rows: Row[] }>;
+}
+
+export interface PoolLike extends Queryable {
+  connect(): Promise<Queryable & { release(error?: Error | boolean): void }>;
+}
+
+/** Runs `work` in a transaction of its own; a connection on which ROLLBACK fails is thrown away. */
+export async function transaction<T>(pool: PoolLike, work: (client: Queryable) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query({ text: 'BEGIN' });
+    const result = await work(client);
+    await client.query({ text: 'COMMIT' });
+    return result;
+  } catch (error) {
+    await client.query({ text: 'ROLLBACK' }).catch((rollbackError: Error) => {
+      broken = rollbackError;
+    });
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}

@@ -1,0 +1,97 @@
+import { incarnation } from './core-sql.js';
+import type { Schema } from './migrate.js';
+import type { SpaceNames } from './names.js';
+import type { Queryable } from './queryable.js';
+import { live } from './space-sql.js';
+import { fromColumns } from './value.js';
+
+/** One live entry, as of the statement's snapshot. */
+export interface FoundEntry {
+  readonly key: string;
+  readonly bytes: Uint8Array;
+  readonly isCounter: boolean;
+  readonly names: readonly string[];
+  /** Milliseconds left when the statement began on the server; Infinity for none. */
+  readonly leftMs: number;
+}
+
+export interface ReadResult {
+  /** Undefined where the meta row is gone: then nothing was read. */
+  readonly incarnation: string | undefined;
+  readonly snapshot: string;
+  readonly found: readonly FoundEntry[];
+}
+
+/** What says, in one row at least, under which snapshot and incarnation a statement ran. */
+function selectEntries(schema: Schema, space: SpaceNames, where: string, columns: string): string {
+  const isLive = live(schema.core, space, 'statement_timestamp()');
+  return `
+    SELECT ${incarnation('m', schema.logged)} AS incarnation, pg_current_snapshot()::text AS snapshot, e.key,
+      CASE WHEN e.expires_at = 'infinity' THEN 'Infinity'::float8
+           ELSE extract(epoch FROM e.expires_at - statement_timestamp())::float8 * 1000 END AS left_ms${columns}
+    FROM ${schema.core.meta} AS m LEFT JOIN ${space.table} AS e ON ${where} AND ${isLive}`;
+}
+
+/**
+ * The packed bytes count only in a row that was last written together with its xid: somebody who knows only the seed's
+ * columns may have changed the value since.
+ */
+const CONTENT = `, e.counter::text AS counter, e.names,
+  CASE WHEN e.xmin = e.xid::xid THEN e.packed END AS packed,
+  CASE WHEN e.packed IS NULL OR e.xmin <> e.xid::xid THEN e.value::text END AS value`;
+
+/** A statement is prepared under a name of its own for one key: `= ANY` is planned anew each time. */
+function byKey(keys: readonly string[]): { where: string; values: unknown[]; kind: string } {
+  if (keys.length === 1) return { where: 'e.key = $1', values: [keys[0]], kind: 'one' };
+  return { where: 'e.key = ANY ($1)', values: [keys], kind: 'many' };
+}
+
+/**
+ * Reads entries in one statement.
+ * @param prepare whether to use a named statement (not through a pooler in transaction mode)
+ */
+export async function readEntries(
+  db: Queryable,
+  schema: Schema,
+  space: SpaceNames,
+  keys: readonly string[],
+  prepare: boolean,
+): Promise<ReadResult> {
+  const { where, values, kind } = byKey(keys);
+  const text = selectEntries(schema, space, where, CONTENT);
+  const { rows } = await db.query(
+    prepare ? { name: `pgcached read ${kind} ${space.bareTable}`, text, values } : { text, values },
+  );
+  const found: FoundEntry[] = [];
+  for (const row of rows) {
+    if (row.key === null) continue;
+    found.push({
+      key: row.key as string,
+      bytes: fromColumns(row as { value: string | null; packed: Buffer | null; counter: string | null }),
+      isCounter: row.counter !== null,
+      names: (row.names as string[] | null) ?? [],
+      leftMs: row.left_ms as number,
+    });
+  }
+  return { incarnation: rows[0]?.incarnation as string | undefined, snapshot: String(rows[0]?.snapshot ?? ''), found };
+}
+
+/** @returns milliseconds left by key, for the live ones among the keys */
+export async function readTtls(
+  db: Queryable,
+  schema: Schema,
+  space: SpaceNames,
+  keys: readonly string[],
+): Promise<Map<string, number>> {
+  const { where, values } = byKey(keys);
+  const { rows } = await db.query({ text: selectEntries(schema, space, where, ''), values });
+  return new Map(rows.filter((row) => row.key !== null).map((row) => [row.key as string, row.left_ms as number]));
+}
+
+/** @returns how many entries are live */
+export async function countEntries(db: Queryable, schema: Schema, space: SpaceNames): Promise<number> {
+  const text = `SELECT count(*)::float8 AS count FROM ${space.table} AS e WHERE ${live(schema.core, space)}
+    AND EXISTS (SELECT FROM ${schema.core.meta})`;
+  const { rows } = await db.query({ text });
+  return rows[0]?.count as number;
+}

@@ -1,0 +1,117 @@
+import type { SpaceNames } from './names.js';
+import type { Queryable } from './queryable.js';
+import { DELETED_NOTHING, WRITE_OP } from './space-sql.js';
+import { type Storage, toColumns } from './value.js';
+
+/** One key's part of a batch. */
+export interface WriteItem {
+  readonly key: string;
+  readonly op: keyof typeof WRITE_OP;
+  /** Packed value of a set or an add. */
+  readonly bytes?: Uint8Array;
+  /** Milliseconds from the first sending of the batch; Infinity for none. */
+  readonly ttlMs: number;
+  readonly delta?: number;
+  /** Names that the entry carries: tags and parts, as the log calls them. */
+  readonly names?: readonly string[];
+}
+
+export interface WriteBatch {
+  /** Which batch of which start of which host this is; undefined for a writer that does not number. */
+  readonly number: { readonly host: string; readonly start: number; readonly batch: number } | undefined;
+  /** Whether the batch may have been sent before. */
+  readonly again: boolean;
+  /** How long ago the batch was first sent. */
+  readonly ageMs: number;
+  readonly lockTimeoutMs: number;
+  /** Names to invalidate. A batch that has any carries no items: see the rule on what a row sees. */
+  readonly invalidated: readonly string[];
+  readonly items: readonly WriteItem[];
+}
+
+/** What became of an item that was not a plain set; an item that is missing did not take effect. */
+export interface ItemResult {
+  readonly key: string;
+  /** Whether a deletion found something alive; true for the others. */
+  readonly existed: boolean;
+  readonly counter: number | undefined;
+}
+
+export type WriteResult =
+  /** The meta row is gone: nothing was written. */
+  | { readonly state: 'lost' }
+  /** A later batch or start of this host came first: nothing was written now, and it is not known what was before. */
+  | { readonly state: 'superseded' }
+  | {
+      readonly state: 'done';
+      readonly incarnation: string;
+      readonly xid: string;
+      readonly snapshot: string;
+      readonly results: readonly ItemResult[];
+      /** Increments that were refused, and why. */
+      readonly refused: Readonly<Record<string, 'not a counter' | 'overflow'>>;
+    };
+
+const PARAMETERS =
+  '$1::uuid, $2::bigint, $3::bigint, $4::boolean, $5::float8, $6::int, $7::text[], $8::text[], $9::smallint[], ' +
+  '$10::text[], $11::bytea[], $12::float8[], $13::bigint[], $14::text[]';
+
+/** Arrays of unequal length can't be nested as parameters: names go as the text of an array, one a row. */
+export function arrayLiteral(names: readonly string[] | undefined): string | null {
+  if (names === undefined || names.length === 0) return null;
+  return `{${names.map((name) => `"${name.replace(/[\\"]/g, '\\$&')}"`).join(',')}}`;
+}
+
+/**
+ * Writes a batch: one transaction, one round trip, at most once for a number.
+ * @param prepare whether to use a named statement
+ * @throws what the driver throws; SQLSTATE NUMBER_TAKEN where another statement of the same number won
+ */
+export async function writeBatch(
+  db: Queryable,
+  space: SpaceNames,
+  batch: WriteBatch,
+  options: { storage: Storage; prepare: boolean },
+): Promise<WriteResult> {
+  const { number, items } = batch;
+  const columns = items.map((item) =>
+    item.bytes === undefined ? { value: null, packed: null } : toColumns(item.bytes, options.storage),
+  );
+  const values = [
+    number?.host ?? null,
+    number?.start ?? 0,
+    number?.batch ?? 0,
+    batch.again,
+    batch.ageMs,
+    batch.lockTimeoutMs,
+    batch.invalidated,
+    items.map((item) => item.key),
+    items.map((item) => WRITE_OP[item.op]),
+    columns.map((column) => column.value),
+    columns.map((column) => column.packed),
+    items.map((item) => item.ttlMs),
+    items.map((item) => item.delta ?? null),
+    items.map((item) => arrayLiteral(item.names)),
+  ];
+  const text = `SELECT * FROM ${space.fn('write')}(${PARAMETERS})`;
+  const { rows } = await db.query(
+    options.prepare ? { name: `pgcached write ${space.bareTable}`, text, values } : { text, values },
+  );
+  const row = rows[0] as Record<string, string | null> & { o_answer: [string, number, number | null][] | null };
+  if (row.o_state === 'lost' || row.o_state === 'superseded') return { state: row.o_state };
+  const refused = (row.o_refused ?? {}) as unknown as Record<string, boolean>;
+  return {
+    state: 'done',
+    incarnation: String(row.o_incarnation),
+    xid: String(row.o_xid),
+    snapshot: String(row.o_snapshot),
+    results: (row.o_answer ?? []).map(([key, op, counter]) => ({
+      key,
+      existed: op !== DELETED_NOTHING,
+      counter: op === WRITE_OP.incr && counter !== null ? counter : undefined,
+    })),
+    refused: Object.fromEntries(
+      Object.entries(refused).map(([key, isCounter]) => [key, isCounter ? 'overflow' : 'not a counter']),
+    ),
+  };
+}
