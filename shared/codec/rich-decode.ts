@@ -99,8 +99,7 @@ export class RichDecoder {
   #error(part: readonly unknown[]): Error {
     const Class = ERRORS[part[1] as number];
     if (Class === undefined) throw new RangeError('no such error');
-    const error = this.#begin(Class === AggregateError ? new AggregateError([]) : new (Class as ErrorConstructor)());
-    Reflect.deleteProperty(error, 'stack');
+    const error = this.#begin(bareError(Class));
     for (let i = 2; i < part.length; i += 3) {
       define(error, this.#key(part[i]), this.decode(part[i + 1]), part[i + 2] === true);
     }
@@ -134,6 +133,16 @@ export class RichDecoder {
   #key(part: unknown): string {
     return typeof part === 'string' ? part : textOf(this.decode(part));
   }
+}
+
+/** An error without a stack: to take one, of which nothing is kept, would cost more than all else. */
+function bareError(Class: (typeof ERRORS)[number]): Error {
+  const { stackTraceLimit } = Error;
+  Reflect.set(Error, 'stackTraceLimit', 0);
+  const error = Class === AggregateError ? new AggregateError([]) : new (Class as ErrorConstructor)();
+  Reflect.set(Error, 'stackTraceLimit', stackTraceLimit);
+  Reflect.deleteProperty(error, 'stack');
+  return error;
 }
 
 function define(object: object, key: string, value: unknown, enumerable = true): void {

@@ -138,6 +138,15 @@ test('rich values that do not fit together', () => {
   rejects(bytes(0xc9, 0, 0, 0, 1, 0x51, 0x01));
 });
 
+test('errors by the ten thousand take no stack traces', () => {
+  const limit = Error.stackTraceLimit;
+  const errors = Buffer.from('920b00'.repeat(65_535), 'hex');
+  const value = unpack(rich(0xdd, 0, 1, 0, 0, 0x04, errors)) as Error[];
+  assert.equal(value.length, 65_535);
+  assert.equal(value[7]?.stack, undefined);
+  assert.equal(Error.stackTraceLimit, limit);
+});
+
 test('a sparse array of the greatest length costs nothing', () => {
   const before = process.memoryUsage().heapUsed;
   const huge = Array.from({ length: 50 }, () => unpack(rich(0x92, 0x05, 0xce, 0x01, 0xff, 0xff, 0xff)) as unknown[]);
