@@ -2,7 +2,7 @@ import { CacheError } from '../errors.js';
 import { coreTables, incarnateFunction, trimFunctions } from './core-sql.js';
 import { type CoreNames, coreNames, type SpaceNames, spaceNames, splitTable } from './names.js';
 import { type PoolLike, type Queryable, transaction } from './queryable.js';
-import { fillFunction, spaceTable, trimFunction, writeFunction } from './space-sql.js';
+import { fillFunction, liveFunction, spaceTable, trimFunction, writeFunction } from './space-sql.js';
 
 /**
  * The numbered migrations: of what namespaces share, and of a namespace's own objects. Append only: what was published is
@@ -15,6 +15,7 @@ const CORE_MIGRATIONS: readonly ((core: CoreNames, logged: boolean) => string)[]
 const SPACE_MIGRATIONS: readonly ((core: CoreNames, space: SpaceNames, logged: boolean) => string)[] = [
   (core, space, logged) =>
     spaceTable(space, logged) +
+    liveFunction(core, space) +
     writeFunction(core, space, logged) +
     fillFunction(core, space, logged) +
     trimFunction(core, space, logged),
