@@ -1,11 +1,6 @@
+import { entryCostBytes } from './entry-cost.js';
 import { CacheError } from './errors.js';
 import { ExpiryWheel, NO_SLOT, WHEEL_REACH_MS } from './expiry-wheel.js';
-
-/**
- * What an entry costs beside its key and value, in bytes: its place in the map, the list, the expiry index and the
- * arrays, and the headers of the key. Measured with `npm run bench:lru`, rounded up.
- */
-export const ENTRY_OVERHEAD_BYTES = 128;
 
 /**
  * The most entries one Lru holds, 2^23. A JavaScript Map holds 2^24, deleted ones that it has not swept yet included,
@@ -25,14 +20,6 @@ export interface LruOptions<V> {
   maxBytes?: number | undefined;
   /** Told of every entry that leaves, except by `clear`. It must not call back into this Lru. */
   onRemove?: ((key: string, value: V, reason: RemovalReason) => void) | undefined;
-}
-
-/**
- * What an entry counts for against maxBytes: its value, its key at two bytes a UTF-16 unit (the most that V8 takes for
- * one), and the fixed overhead.
- */
-export function entryCostBytes(key: string, sizeBytes: number): number {
-  return sizeBytes + 2 * key.length + ENTRY_OVERHEAD_BYTES;
 }
 
 /**
