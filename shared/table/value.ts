@@ -1,4 +1,4 @@
-import { jsonToPacked, pack, packedToJson } from '../codec.js';
+import { jsonToPacked, packCounter, packedToJson } from '../codec.js';
 
 /** How a namespace keeps its values: readable from SQL where JSONB can carry them, or packed always. */
 export type Storage = 'jsonb' | 'packed';
@@ -27,11 +27,7 @@ export function fromColumns(row: {
   packed: Uint8Array | null;
   counter: string | null;
 }): Uint8Array {
-  if (row.counter !== null) {
-    const exact = BigInt(row.counter);
-    const number = Number(exact);
-    return pack(Number.isSafeInteger(number) ? number : exact);
-  }
+  if (row.counter !== null) return packCounter(row.counter);
   if (row.packed !== null) return row.packed;
   return jsonToPacked(row.value ?? 'null');
 }
