@@ -9,7 +9,7 @@ export interface CommandOption {
 export const COMMAND_OPTIONS = {
   namespace: { value: 'NAME', short: 'n', help: 'the namespace; without it, the default one' },
   ttl: { value: 'DURATION', help: "how long the value lives: seconds, '5m', or Infinity" },
-  timeoutMs: { value: 'MS', help: 'how long to wait for the daemon (5000)' },
+  timeoutMs: { value: 'MS', help: 'how long to wait for the daemon, in milliseconds' },
   json: { help: 'JSON in place of text; for `set`: VALUE is JSON' },
   yes: { short: 'y', help: 'do not ask' },
   verbose: { help: 'show where an error came from' },
