@@ -71,6 +71,8 @@ export function loadConfig({ flags, options, environment = {} }: Sources): Confi
   const config: Record<string, unknown> = {};
   for (const name of OPTION_NAMES) config[name] = read(name, all)?.value ?? defaultOf(name, environment);
   config.databaseUrl = readDatabaseUrl(all);
+  // It has been read. Given again beside the URL it would be a second answer to one question.
+  config.databaseUrlFile = undefined;
   return Object.freeze(checkTogether(config as Config));
 }
 

@@ -1,6 +1,7 @@
 import { availableParallelism, homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { DEFAULT_TTL_SECONDS, LIMIT } from '../shared/protocol.js';
+import { DEFAULT_TABLE } from '../shared/table/names.js';
 
 /**
  * Every option of the daemon, in one table: its name, kind, default, range and what it is for. The flags, the
@@ -82,7 +83,7 @@ export const OPTIONS = {
   socketGroup: { kind: 'text', help: 'the group that the socket is given to, by name or number' },
   table: {
     kind: 'table',
-    default: 'hyper_cache',
+    default: DEFAULT_TABLE,
     help: 'the cache table, with a schema before it if wanted (cache.entries); the name without it has up to 40 bytes',
   },
   logged: {

@@ -1,15 +1,15 @@
 import { resolve } from 'node:path';
 import { ttlToMs } from '../shared/duration.js';
+import { splitTable } from '../shared/table/names.js';
 import type { Option } from './options.js';
 
 /** Readers of single values, from text or from JSON. What is not as it must be throws a plain Error that says how. */
 
-/** The schema part may have the 63 bytes of any Postgres name; the table part leaves room for the suffixes of its companions. */
-const TABLE_PATTERN = /^(?:[a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,39}$/;
-
 export function readTable(raw: unknown): string {
   const text = readText(raw);
-  if (!TABLE_PATTERN.test(text)) {
+  try {
+    splitTable(text);
+  } catch {
     throw new Error(
       'must be a table name of a-z, 0-9 and _ with up to 40 bytes, with a schema and a dot before it if wanted',
     );

@@ -1,9 +1,10 @@
 import type { Config } from '../config.js';
 import { hasPassword } from '../database-url.js';
+import type { RunningDaemon } from '../index.js';
 import { createLog, type Log } from '../log.js';
 import type { Environment } from '../options.js';
 import { secretsOf } from '../redact.js';
-import type { RunningDaemon } from './parts.js';
+import { connectSystemd } from '../systemd.js';
 
 type Signal = 'SIGTERM' | 'SIGINT';
 
@@ -25,20 +26,27 @@ export function hideArguments(flags: Readonly<Record<string, unknown>>, title: s
   );
 }
 
+/** What of a running daemon its process needs. */
+export type Running = Pick<RunningDaemon, 'socketPath' | 'close'>;
+
 export interface Lifecycle {
-  start(): Promise<RunningDaemon>;
+  start(): Promise<Running>;
   /** After the daemon has drained. */
   afterClose?(): Promise<void>;
-  ready?(daemon: RunningDaemon): void;
-  stopping?(): void;
+  ready?(daemon: Running): void;
 }
 
 /**
  * Runs until a signal: `starting → serving → draining → ended`. A signal while starting waits for the start to end; a
  * second signal ends the process at once; an uncaught error is logged and ends it with 1.
  */
-export async function runUntilSignal(log: Log, lifecycle: Lifecycle): Promise<'ok' | 'failed'> {
+export async function runUntilSignal(
+  log: Log,
+  environment: Environment,
+  lifecycle: Lifecycle,
+): Promise<'ok' | 'failed'> {
   const signal = firstSignal(log);
+  const systemd = connectSystemd({ environment, pid: process.pid, warn: (problem) => log.warn(problem) });
   process.on('uncaughtException', (err, origin) => {
     log.fatal({ err, origin }, 'an error that nothing handled: ending');
     process.exit(1);
@@ -48,9 +56,13 @@ export async function runUntilSignal(log: Log, lifecycle: Lifecycle): Promise<'o
     const daemon = await lifecycle.start();
     log.info({ socket: daemon.socketPath, pid: process.pid }, 'ready');
     lifecycle.ready?.(daemon);
+    // A daemon without its database is slow, not ill: restarting it would not help. Only a loop that hangs is ill.
+    const watchdog = systemd.startWatchdog(() => true);
+    await systemd.notifyReady();
     log.info({ signal: await signal }, 'stopping: no new connections, requests under way may end');
-    lifecycle.stopping?.();
+    await systemd.notifyStopping();
     await daemon.close();
+    watchdog.stop();
   } catch (err) {
     log.error({ err }, 'the daemon could not run');
     outcome = 'failed';

@@ -1,4 +1,5 @@
 import { CacheError } from '../../shared/errors.js';
+import { RELEASE } from '../../shared/release.js';
 import { suggestion } from '../nearest.js';
 import type { Environment } from '../options.js';
 import { redact, secretsOf } from '../redact.js';
@@ -7,7 +8,6 @@ import { COMMANDS } from './commands.js';
 import { EXIT, type ExitName, exitOf, tellError, UsageError } from './exit.js';
 import { helpOf, overview } from './help.js';
 import type { Output } from './output.js';
-import { versionOf } from './version.js';
 
 /**
  * Runs one command line.
@@ -28,7 +28,7 @@ export async function run(args: readonly string[], environment: Environment, out
 async function dispatch(args: readonly string[], environment: Environment, output: Output): Promise<ExitName> {
   const [name, ...rest] = args;
   if (name === '--version') {
-    output.line(`pgcached ${versionOf()}`);
+    output.line(`pgcached ${RELEASE}`);
     return 'ok';
   }
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {

@@ -14,7 +14,7 @@ const log = logFor(config, {});
 hideArguments(flags, 'pgcached test', log);
 
 process.exitCode =
-  (await runUntilSignal(log, {
+  (await runUntilSignal(log, process.env, {
     async start() {
       if (name === 'refused')
         throw new Error(`cannot reach ${config.databaseUrl}, not even with ${new URL(config.databaseUrl!).password}`);

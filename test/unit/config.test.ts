@@ -84,6 +84,9 @@ test('comes out of itself unchanged, so that a Config may be given where options
     environment: { PGCACHED_NAMESPACES: '{"s":{"maxBytes":"2mb","defaultTtl":"1h"}}', XDG_RUNTIME_DIR: '/run/user/1' },
   });
   assert.equal(resolveConfig(once, {}), once);
+  const environment = { PGCACHED_DATABASE_URL_FILE: file('postgres://u@h/d') };
+  const fromFile = loadConfig({ environment });
+  assert.equal(resolveConfig(fromFile, environment), fromFile);
 });
 
 test('reads sizes, durations, switches and modes as people write them', () => {

@@ -1,16 +1,16 @@
+import { RELEASE } from '../../../shared/release.js';
 import type { Config } from '../../config.js';
 import { tellError } from '../exit.js';
 import { connect } from '../parts.js';
-import { versionOf } from '../version.js';
 import { type Finding, findingsOf } from './finding.js';
 
 const ANSWER_LIMIT_MS = 3000;
 
 /** What the checks need of the daemon's own state. */
 interface State {
-  readonly version?: string;
+  readonly release?: string;
   readonly fresh?: boolean;
-  readonly msSinceLastLook?: number;
+  readonly msSinceLastLook?: number | null;
 }
 
 /** Whether a daemon answers, which version it is, and whether it still knows what happens in Postgres. */
@@ -38,17 +38,18 @@ async function stateOf(socket: string): Promise<State> {
   }
 }
 
-function checkVersion({ version }: State): Finding {
+function checkVersion({ release }: State): Finding {
   const { ok, warn } = findingsOf('daemon');
-  if (version === undefined || version === versionOf()) return ok(`answers, version ${version ?? 'unknown'}`);
-  return warn(`answers, version ${version}; this command is of ${versionOf()}`, 'restart the daemon after an upgrade');
+  if (release === undefined || release === RELEASE) return ok(`answers, version ${release ?? 'unknown'}`);
+  return warn(`answers, version ${release}; this command is of ${RELEASE}`, 'restart the daemon after an upgrade');
 }
 
 /** A daemon that could not look within the bound answers nothing from memory: it is correct, and slow. */
 function checkLastLook({ fresh, msSinceLastLook }: State, staleBoundMs: number): Finding {
   const { ok, fail, skip } = findingsOf('last look');
-  if (msSinceLastLook === undefined)
-    return fresh === undefined ? skip('the daemon does not tell') : ok(fresh ? 'fresh' : 'blind');
+  const advice = 'the daemon does not reach Postgres: see the checks of the database, and its log';
+  if (msSinceLastLook === undefined) return skip('the daemon does not tell');
+  if (msSinceLastLook === null) return fail('never: memory does not answer', advice);
   const found = `${Math.round(msSinceLastLook)} ms ago`;
   if (fresh ?? msSinceLastLook < staleBoundMs) return ok(`${found}: memory answers`);
   return fail(

@@ -1,6 +1,7 @@
 import type pg from 'pg';
+import { CORE_VERSION, SPACE_VERSION } from '../../../shared/table/migrate.js';
+import { splitTable } from '../../../shared/table/names.js';
 import type { Config } from '../../config.js';
-import { loadMigrations } from '../parts.js';
 import { type Finding, findingsOf } from './finding.js';
 
 /** Snapshots as the log needs them (pg_current_snapshot, xid8) exist since this version. */
@@ -115,7 +116,6 @@ export async function checkMigrations(client: pg.Client, { table }: Config): Pro
   if (!place.rows[0].present) return skip('none has run yet');
   const { rows } = await client.query(`SELECT object, version FROM ${place.rows[0].name} ORDER BY object`);
   const shown = rows.map(({ object, version }) => `${object || 'core'} ${version}`).join(', ');
-  const { CORE_VERSION, SPACE_VERSION } = await loadMigrations();
   const behind = rows.filter(({ object, version }) => version < (object === '' ? CORE_VERSION : SPACE_VERSION));
   const ahead = rows.filter(({ object, version }) => version > (object === '' ? CORE_VERSION : SPACE_VERSION));
   if (ahead.length > 0) return warn(`made by a later release (${shown})`, 'upgrade pgcached on this host');
@@ -135,9 +135,4 @@ export async function checkHeadroom(client: pg.Client, { workers, poolSize }: Co
   const found = `${used} of ${total} in use, ${ours} of them by pgcached; a daemon may open ${wanted}`;
   if (total - used >= wanted || ours >= wanted) return ok(found);
   return warn(found, 'lower --workers or --pool-size, or raise max_connections');
-}
-
-function splitTable(table: string): { schema: string | undefined; name: string } {
-  const [name = table, schema] = table.split('.').reverse();
-  return { schema, name };
 }

@@ -1,8 +1,8 @@
 import { accessSync, constants, existsSync, lstatSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { RELEASE } from '../../../shared/release.js';
 import type { Config } from '../../config.js';
-import { versionOf } from '../version.js';
 import { type Finding, findingsOf } from './finding.js';
 
 const OTHERS = 0o007;
@@ -90,7 +90,7 @@ export function checkStateFolder({ stateDir }: Config): Finding {
 export function checkVersions(): Finding {
   const { ok, fail } = findingsOf('versions');
   const nodeIpc = versionOfPackage('node-ipc');
-  const found = `pgcached ${versionOf()}, node ${process.versions.node}, node-ipc ${nodeIpc ?? 'not found'}`;
+  const found = `pgcached ${RELEASE}, node ${process.versions.node}, node-ipc ${nodeIpc ?? 'not found'}`;
   if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR_MIN)
     return fail(found, `install Node ${NODE_MAJOR_MIN} or later`);
   if (nodeIpc === undefined) return fail(found, 'install the dependencies again (npm ci)');

@@ -1,6 +1,7 @@
 import { loadConfig } from '../../config.js';
 import { connectionOptions } from '../../connection-options.js';
 import { OPTION_NAMES } from '../../options.js';
+import { activatedSocketFd } from '../../systemd.js';
 import type { Command } from '../command.js';
 import { startDaemon } from '../parts.js';
 import { hideArguments, logFor, runUntilSignal } from '../run-daemon.js';
@@ -20,6 +21,8 @@ export const daemon: Command = {
     connectionOptions(config, environment);
     const log = logFor(config, environment);
     hideArguments(flags, 'pgcached daemon', log);
-    return runUntilSignal(log, { start: () => startDaemon(config, log) });
+    return runUntilSignal(log, environment, {
+      start: () => startDaemon(config, { log, socketFd: activatedSocketFd(environment, process.pid) }),
+    });
   },
 };

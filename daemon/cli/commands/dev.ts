@@ -23,11 +23,11 @@ export const dev: Command = {
     hideArguments(call.flags, 'pgcached dev', log);
     const { startPostgres } = await import('../../embedded.js');
     let postgres: Awaited<ReturnType<typeof startPostgres>> | undefined;
-    return runUntilSignal(log, {
+    return runUntilSignal(log, call.environment, {
       async start() {
         postgres = await startPostgres({ dataDir: base.dataDir, log: (line) => log.debug({ from: 'postgres' }, line) });
         log.info({ dataDir: postgres.dataDir, adopted: postgres.adopted }, 'Postgres is up');
-        return startDaemon(Object.freeze({ ...base, databaseUrl: postgres.url }), log);
+        return startDaemon(Object.freeze({ ...base, databaseUrl: postgres.url }), { log });
       },
       ready({ socketPath }) {
         if (socketPath !== loadConfig({ environment: withoutOwn(call.environment) }).socket) {

@@ -1,10 +1,10 @@
 import { CacheError } from '../../../shared/errors.js';
+import { migrate as migrateTables } from '../../../shared/table/migrate.js';
 import { type Config, loadConfig } from '../../config.js';
 import { connectionOptions } from '../../connection-options.js';
 import type { Environment, OptionName } from '../../options.js';
 import { redact, secretsOf } from '../../redact.js';
 import type { Command } from '../command.js';
-import { loadMigrations } from '../parts.js';
 
 export const DATABASE_OPTION_NAMES: readonly OptionName[] = [
   'config',
@@ -53,8 +53,7 @@ async function migrated(config: Config, environment: Environment): Promise<Migra
   // An idle connection's end is told by the next query; without a listener it would end the process.
   pool.on('error', () => {});
   try {
-    const { migrate: run } = await loadMigrations();
-    return await run(pool, { table: config.table, logged: config.logged });
+    return await migrateTables(pool, { table: config.table, logged: config.logged });
   } catch (error) {
     if (error instanceof CacheError) throw error;
     const problem = redact((error as Error).message, secretsOf(config.databaseUrl, environment));
