@@ -1,5 +1,5 @@
 import { RELEASE } from '../../../shared/release.js';
-import type { Config } from '../../config.js';
+import type { Config, ConfigInput } from '../../config.js';
 import { tellError } from '../exit.js';
 import { connect } from '../parts.js';
 import { type Finding, findingsOf } from './finding.js';
@@ -11,22 +11,31 @@ interface State {
   readonly release?: string;
   readonly fresh?: boolean;
   readonly msSinceLastLook?: number | null;
+  readonly config?: ConfigInput;
+}
+
+export interface DaemonReport {
+  readonly findings: Finding[];
+  /** What the daemon runs with, if it answered; its passwords are taken out. */
+  readonly config?: ConfigInput;
 }
 
 /** Whether a daemon answers, which version it is, and whether it still knows what happens in Postgres. */
-export async function checkDaemon({ socket, staleBoundMs }: Config): Promise<Finding[]> {
+export async function checkDaemon({ socket, staleBoundMs }: Config): Promise<DaemonReport> {
   const { fail } = findingsOf('daemon');
   let state: State;
   try {
     state = await stateOf(socket);
   } catch (error) {
     const problem = tellError(error).split('\n')[0]!;
-    return [
+    const findings = [
       fail(`no answer: ${problem}`, 'start it (pgcached daemon); if it runs, see its log'),
       findingsOf('last look').skip('no daemon answers'),
     ];
+    return { findings };
   }
-  return [checkVersion(state), checkLastLook(state, staleBoundMs)];
+  const findings = [checkVersion(state), checkLastLook(state, staleBoundMs)];
+  return state.config === undefined ? { findings } : { findings, config: state.config };
 }
 
 async function stateOf(socket: string): Promise<State> {

@@ -1,5 +1,7 @@
-import { loadConfig } from '../../config.js';
+import { type Config, type ConfigInput, loadConfig } from '../../config.js';
+import { isDatabaseNamed } from '../../connection-options.js';
 import { OPTION_NAMES } from '../../options.js';
+import { REDACTED } from '../../redact.js';
 import { checkDatabase } from '../checks/connect.js';
 import { checkDaemon } from '../checks/daemon.js';
 import type { Finding } from '../checks/finding.js';
@@ -16,16 +18,18 @@ export const doctor: Command = {
   operandsMin: 0,
   operandsMax: 0,
   details:
-    'Looks at the socket, its permissions, the daemon, the database, the tables, LISTEN, prepared statements, the state folder and the versions. Give it the options that the daemon has. Exit code 1 if a check fails; warnings do not count.',
+    'Looks at the socket, its permissions, the daemon, the database, the tables, LISTEN, prepared statements, the state folder and the versions. Without a database it looks at the one of the daemon that answers; where that needs a password, give doctor the options that the daemon has. Exit code 1 if a check fails; warnings do not count.',
   own: ['json'],
   options: OPTION_NAMES,
   async run({ flags, environment, own, output }) {
-    const config = loadConfig({ flags, environment });
+    const asked = loadConfig({ flags, environment });
+    const daemon = await checkDaemon(asked);
+    const config = isDatabaseNamed(asked, environment) ? asked : configOfDaemon(asked, daemon.config);
     const findings: Finding[] = [
       checkVersions(),
       checkSocketFile(config),
       ...checkPermissions(config),
-      ...(await checkDaemon(config)),
+      ...daemon.findings,
       ...(await checkDatabase(config, environment)),
       checkStateFolder(config),
     ];
@@ -35,6 +39,12 @@ export const doctor: Command = {
     return failed === 0 ? 'ok' : 'failed';
   },
 };
+
+/** Who names no database means the daemon's; where its URL had a password, which it does not tell, nothing is known. */
+function configOfDaemon(asked: Config, told: ConfigInput | undefined): Config {
+  const url = String(told?.databaseUrl ?? REDACTED);
+  return told === undefined || url.includes(REDACTED) ? asked : loadConfig({ options: told });
+}
 
 function tell(findings: readonly Finding[], output: Output): void {
   const width = Math.max(...findings.map(({ check }) => check.length)) + 2;
