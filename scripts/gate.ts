@@ -24,7 +24,7 @@ hook, no tests, no summary, an exit code, an unexplained skip, a hang. The last 
   --no-postgres    start no Postgres to share
   --help           print this
 
-All files share one embedded Postgres, a fresh database each; PGCACHED_TEST_POSTGRES_URL names another one.
+All files share one embedded Postgres, a fresh database each; TEST_POSTGRES_URL names another one.
 A test file may say what it needs in a comment of its own line: // gate: cost=2 timeout=240 skips=1 (why)
 `;
 
@@ -65,7 +65,7 @@ function testEnvironment(postgresUrl: string | undefined): NodeJS.ProcessEnv {
   return {
     ...Object.fromEntries(kept),
     NO_COLOR: '1',
-    ...(postgresUrl && { PGCACHED_TEST_POSTGRES_URL: postgresUrl }),
+    ...(postgresUrl && { TEST_POSTGRES_URL: postgresUrl }),
   };
 }
 
@@ -84,7 +84,7 @@ function conclude(results: readonly FileResult[], missing: readonly string[]): {
 }
 
 async function runAll(plan: Plan, flags: Flags, print: (text: string) => void): Promise<FileResult[]> {
-  const given = process.env.PGCACHED_TEST_POSTGRES_URL;
+  const given = process.env.TEST_POSTGRES_URL;
   const cluster = flags['no-postgres'] || given || plan.files.length === 0 ? undefined : await testCluster();
   const env = testEnvironment(given ?? cluster?.url);
   const stop = new AbortController();

@@ -4,8 +4,8 @@ import { type TestCluster, testCluster } from '../../scripts/test-cluster.js';
 
 export { type TestCluster, testCluster };
 
-/** Set by the gate: the URL of a cluster that all test files share. */
-const SHARED = process.env.PGCACHED_TEST_POSTGRES_URL;
+/** Set by the gate: the URL of a cluster that all test files share. (The daemon refuses names with PGCACHED_ that it does not know.) */
+const SHARED = process.env.TEST_POSTGRES_URL;
 
 export interface TestDatabase {
   /** A fresh, empty database. */
