@@ -173,7 +173,7 @@ test('all links between documents resolve, with their anchors', () => {
 });
 
 test('docs/errors.md has each error of the table with its advice, in its order, and no other', () => {
-  const rows = [...readSource('docs/errors.md').matchAll(/^\| `(ERR_\w+)` \| (.+?) \| (.+?) \|$/gm)];
+  const rows = [...readSource('docs/errors.md').matchAll(/^\| `(ERR_\w+)` +\| (.+?) +\| (.+?) +\|$/gm)];
   const documented = rows.map(([, name, , advice]) => `${name}: ${advice}`);
   assert.equal(
     documented,
