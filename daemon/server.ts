@@ -3,7 +3,7 @@ import { dirname, sep } from 'node:path';
 import { IPCModule } from 'node-ipc';
 import { CacheError } from '../shared/errors.js';
 import { LIMIT } from '../shared/protocol.js';
-import { Session, type SessionContext } from './session.js';
+import { type Limits, Session, type SessionContext } from './session.js';
 import {
   bindPrivately,
   checkSocketPath,
@@ -18,7 +18,7 @@ export type ListenOptions = ({ readonly path: string } & SocketAccess) | { reado
 
 export interface ServerOptions extends Omit<SessionContext, 'limits'> {
   /** Limits other than those of the protocol, smaller ones in the first place. */
-  readonly limits?: Partial<typeof LIMIT>;
+  readonly limits?: Partial<Limits>;
 }
 
 /** Connections accepted beyond the limit, each only to be told so. */
@@ -39,7 +39,7 @@ export class Server {
 
   constructor(options: ServerOptions) {
     const { limits, ...context } = options;
-    this.#context = { ...context, limits: { ...LIMIT, ...limits } as typeof LIMIT };
+    this.#context = { ...context, limits: { ...LIMIT, ...limits } };
   }
 
   /** Connections that are open now. */

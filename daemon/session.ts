@@ -14,6 +14,9 @@ export interface TransportLog {
   error(details: object, message: string): void;
 }
 
+/** The limits of the protocol, or smaller ones. */
+export type Limits = Readonly<Record<keyof typeof LIMIT, number>>;
+
 /** What all sessions of a server share. */
 export interface SessionContext {
   /** The namespace of that name, made on first use; throws or rejects with a CacheError where it may not be. */
@@ -21,7 +24,7 @@ export interface SessionContext {
   /** The state of the daemon, for the op `status`. */
   readonly status: () => object;
   readonly log: TransportLog;
-  readonly limits: typeof LIMIT;
+  readonly limits: Limits;
   readonly release: string;
   readonly start: string;
 }

@@ -9,10 +9,15 @@ import { encodeFrame, FrameReader } from '../../shared/frame.js';
 import { LIMIT, OP, PROTOCOL_VERSION } from '../../shared/protocol.js';
 import { MapNamespace } from './map-namespace.js';
 
+const folders: string[] = [];
+process.once('exit', () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
 /** A folder that is removed when the process ends. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'pgcached-'));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  folders.push(folder);
   return folder;
 }
 
