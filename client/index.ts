@@ -11,5 +11,15 @@ export type {
   Ttl,
 } from '../shared/cache.js';
 export { CacheError, type ErrorCode } from '../shared/errors.js';
+export { ConsistentHashRing, type ConsistentHashRingOptions, type RingStats } from './backends/consistent-hash-ring.js';
+export { LocMemCache, type LocMemCacheOptions } from './backends/loc-mem-cache.js';
+export { type AdapterSource, getAdapter, listAdapters, registerAdapter } from './backends/registry.js';
+export {
+  StampedeProtection,
+  type StampedeProtectionOptions,
+  type StampedeSetOptions,
+} from './backends/stampede-protection.js';
+export { TwoTierCache, type TwoTierCacheOptions } from './backends/two-tier-cache.js';
+export { type CachedOptions, cached, getCache, setCache } from './cached.js';
 export { connect, type PgCachedClient } from './client.js';
 export type { ConnectOptions } from './options.js';

@@ -40,3 +40,8 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
 function isIterableObject(value: unknown): value is Iterable<unknown> {
   return typeof value === 'object' && value !== null && Symbol.iterator in value;
 }
+
+/** @throws CacheError ERR_INVALID_ARGUMENT for what cannot be called */
+export function checkLoad(load: unknown): void {
+  if (typeof load !== 'function') throw new CacheError('ERR_INVALID_ARGUMENT', `load is ${given(load)}`);
+}

@@ -6,8 +6,9 @@
  *
  *     A: reads v1 from the far tier … B: writes v2 to the far tier, then near … A: fills near with v1
  *
- * so a fill counts only if no write of its key began or ended since it began. And of two writes that overlap nobody
- * knows which came last in the far tier, whatever the order of their answers:
+ * so a fill counts only if no write of its key has ended since it began; one that ends later replaces or drops what the
+ * fill has stored. And of two writes that overlap nobody knows which came last in the far tier, whatever the order of
+ * their answers:
  *
  *     A: far ← v1 … B: far ← v2 … B answered: near ← v2 … A answered: near ← v1
  *
@@ -41,7 +42,6 @@ export class KeyLanes {
   /** To be called before the far tier is written. */
   beginWrite(key: string): Write {
     const lane = this.#enter(key);
-    lane.version++;
     lane.writers++;
     if (lane.writers > 1) lane.overlapped = true;
     return { lane, epoch: this.#epoch };

@@ -10,7 +10,7 @@ import type {
 } from '../../shared/cache.js';
 import { setOptions, ttlToMs } from '../../shared/duration.js';
 import { CacheError, type ErrorCode } from '../../shared/errors.js';
-import { entryPairs, storedKeys } from './arguments.js';
+import { checkLoad, entryPairs, storedKeys } from './arguments.js';
 import { Flight } from './flight.js';
 import { type Fate, type Flights, MISS, NearCopies } from './near-copies.js';
 import { checkAdapter } from './registry.js';
@@ -132,6 +132,7 @@ export class TwoTierCache implements Cache {
   }
 
   async getOrSet<T>(key: string, load: Load<T>, options?: Ttl | GetOrSetOptions): Promise<T> {
+    checkLoad(load);
     const held = await this.#getNear(key);
     if (held !== MISS) return held as T;
     const ask = (fate: Fate) => this.#load(key, load, options, fate);

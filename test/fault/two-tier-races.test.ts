@@ -62,20 +62,23 @@ for (const order of [
   });
 }
 
-for (const order of [['get', 'delete'], ['delete', 'get']] as const) {
-test(`a fill that began while a delete was under way does not land after it, answered as ${order}`, async () => {
-  const { l1, l2, release, releaseAll, cache } = slowAnswers({ late: 'delete' });
-  l2.behind.set('k', 'old', 60);
-  const removal = cache.delete('k');
-  await turn();
-  const read = cache.get('k');
-  await turn();
-  for (const call of order) await release(call);
-  assert.is(await read, 'old');
-  assert.is(await removal, true);
-  await releaseAll();
-  assert.is(l1.has('k'), false);
-});
+for (const order of [
+  ['get', 'delete'],
+  ['delete', 'get'],
+] as const) {
+  test(`a fill that began while a delete was under way does not land after it, answered as ${order}`, async () => {
+    const { l1, l2, release, releaseAll, cache } = slowAnswers({ late: 'delete' });
+    l2.behind.set('k', 'old', 60);
+    const removal = cache.delete('k');
+    await turn();
+    const read = cache.get('k');
+    await turn();
+    for (const call of order) await release(call);
+    assert.is(await read, 'old');
+    assert.is(await removal, true);
+    await releaseAll();
+    assert.is(l1.has('k'), false);
+  });
 }
 
 test('who reads after a delete does not join a question that was out before it', async () => {
