@@ -1,10 +1,12 @@
 #!/usr/bin/env node
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type FileResult, runFile } from './gate-file.js';
 import { type Plan, type Planned, planFolder, planSources, schedule } from './gate-plan.js';
-import { testCluster } from './test-cluster.js';
+import { cacheFolder, testCluster } from './test-cluster.js';
 
 const JOBS_DEFAULT = 2;
 const TIMEOUT_S_DEFAULT = 120;
@@ -59,12 +61,14 @@ function makePlan(flags: Flags): Plan {
   return planSources(join(projectRoot, 'test'), join(compiledRoot, 'test'), flags.filter);
 }
 
-/** Settings of the machine must not change what a test does. */
-function testEnvironment(postgresUrl: string | undefined): NodeJS.ProcessEnv {
+/** Settings of the machine must not change what a test does; what it leaves in the temporary folder goes with the run. */
+function testEnvironment(postgresUrl: string | undefined, temporary: string): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !/^(PG|PGCACHED_|FORCE_COLOR$)/.test(name));
   return {
     ...Object.fromEntries(kept),
     NO_COLOR: '1',
+    TMPDIR: temporary,
+    TEST_CACHE_DIR: cacheFolder(),
     ...(postgresUrl && { TEST_POSTGRES_URL: postgresUrl }),
   };
 }
@@ -86,7 +90,9 @@ function conclude(results: readonly FileResult[], missing: readonly string[]): {
 async function runAll(plan: Plan, flags: Flags, print: (text: string) => void): Promise<FileResult[]> {
   const given = process.env.TEST_POSTGRES_URL;
   const cluster = flags['no-postgres'] || given || plan.files.length === 0 ? undefined : await testCluster();
-  const env = testEnvironment(given ?? cluster?.url);
+  const temporary = mkdtempSync(join(tmpdir(), 'pgcached-run-'));
+  chmodSync(temporary, 0o1777); // tests that run as another user need it too
+  const env = testEnvironment(given ?? cluster?.url, temporary);
   const stop = new AbortController();
   const interrupt = (): void => stop.abort();
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
@@ -99,6 +105,7 @@ async function runAll(plan: Plan, flags: Flags, print: (text: string) => void): 
     });
   } finally {
     await cluster?.close();
+    rmSync(temporary, { recursive: true, force: true });
   }
 }
 

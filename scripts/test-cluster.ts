@@ -30,7 +30,8 @@ export interface TestCluster {
 }
 
 /** The folder of the kept template; made only where it is ours, since the temporary folder belongs to all. */
-function cacheFolder(): string {
+export function cacheFolder(): string {
+  if (process.env.TEST_CACHE_DIR) return process.env.TEST_CACHE_DIR; // from the gate, which gives each run a temporary folder
   const folder = join(tmpdir(), `pgcached-test-${process.getuid?.() ?? 0}`);
   mkdirSync(folder, { recursive: true, mode: 0o711 });
   const { uid } = lstatSync(folder);

@@ -39,9 +39,14 @@ export interface FunctionSpan {
   readonly lines: number;
 }
 
+function linesOfText(source: string): number {
+  const literals = source.match(/`[^`]*`/g) ?? [];
+  return literals.reduce((sum, literal) => sum + literal.split('\n').length - 1, 0);
+}
+
 /**
  * Finds functions by the layout that the formatter guarantees: the last line of a head ends with a brace, and the closing
- * brace stands on a line of its own, indented as the head is.
+ * brace stands on a line of its own, indented as the head is. Lines inside a template literal, such as SQL, do not count.
  */
 export function functionSpans(source: string): FunctionSpan[] {
   const lines = source.split('\n');
@@ -57,7 +62,8 @@ export function functionSpans(source: string): FunctionSpan[] {
     const last = lines.findIndex(
       (other, index) => index > at && indentOf(other) === indent && other.trim().startsWith('}'),
     );
-    return [{ line: first + 1, lines: (last < 0 ? lines.length : last + 1) - first }];
+    const body = lines.slice(first, last < 0 ? lines.length : last + 1);
+    return [{ line: first + 1, lines: body.length - linesOfText(body.join('\n')) }];
   });
 }
 

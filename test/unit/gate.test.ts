@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -131,6 +131,13 @@ test('--filter, --list and --json say what they should', () => {
   assert.is(runGate(files, '--list').out, 'x.test.mjs\ny.test.mjs\n');
   const report = JSON.parse(runGate(files, '--json').out) as { passed: number; failed: number; files: unknown[] };
   assert.equal([report.passed, report.failed, report.files.length], [2, 1, 2]);
+});
+
+test('what a file leaves in the temporary folder goes with the run', () => {
+  const body = `import { mkdtempSync } from 'node:fs'; import { tmpdir } from 'node:os';
+    test('x', () => { console.log('left', mkdtempSync(tmpdir() + '/left-')); assert.unreachable(); }); test.run();`;
+  const left = /left (\S+)/.exec(runGate({ 'litter.test.mjs': body }).out)?.[1];
+  assert.ok(left && !existsSync(left), left);
 });
 
 test('an unknown option fails', () => {

@@ -52,7 +52,8 @@ test('the function scanner sees all forms, and no blocks of other kinds', () => 
     '  }',
     '}',
     'const second = (a: number) => {',
-    '  return a;',
+    '  return `a',
+    '    b`;',
     '};',
     'class Third {',
     '  method(',
@@ -66,7 +67,7 @@ test('the function scanner sees all forms, and no blocks of other kinds', () => 
   assert.equal(functionSpans(source), [
     { line: 1, lines: 4 },
     { line: 5, lines: 3 },
-    { line: 9, lines: 6 },
+    { line: 10, lines: 6 },
   ]);
 });
 
