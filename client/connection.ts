@@ -225,9 +225,15 @@ export class Connection {
         call.resolve(result);
       }
     } catch (error) {
-      call.reject(error);
-      if (error instanceof CacheError && error.code === 'ERR_PROTOCOL') throw error;
+      const illegible = error instanceof CacheError && error.code === 'ERR_PROTOCOL';
+      call.reject(illegible ? this.#illegible(call, error) : error);
+      if (illegible) throw error;
     }
+  }
+
+  #illegible(call: Call, cause: CacheError): CacheError {
+    const problem = `the daemon at ${this.path} gave an answer that cannot be read: ${cause.message}`;
+    return new CacheError(call.op.writes ? 'ERR_UNKNOWN_OUTCOME' : 'ERR_UNAVAILABLE', problem, cause);
   }
 
   #lost(cause: Error | undefined): void {
