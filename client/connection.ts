@@ -1,10 +1,10 @@
+import { backoffMs } from '../shared/backoff.js';
 import { CacheError } from '../shared/errors.js';
 import { FrameReader } from '../shared/frame.js';
 import { DEFAULT_NAMESPACE, LIMIT, PROTOCOL_VERSION, PUSH, STATUS } from '../shared/protocol.js';
 import { readError } from '../shared/wire-error.js';
 import { WireReader } from '../shared/wire-reader.js';
 import { WireWriter } from '../shared/wire-writer.js';
-import { backoffMs } from './backoff.js';
 import { Call, type CallOwner } from './call.js';
 import { loadError } from './failures.js';
 import type { Link, OpenLink } from './link.js';
@@ -24,6 +24,9 @@ export interface ConnectionOptions {
   readonly openLink: OpenLink;
   readonly random: () => number;
 }
+
+/** Waits between attempts to reach a daemon that is away. */
+export const RECONNECT = { firstMs: 50, maxMs: 5000 };
 
 /** How long the daemon may take to answer the greeting. */
 const HELLO_TIMEOUT_MS = 5000;
@@ -254,7 +257,7 @@ export class Connection {
     this.epoch++;
     this.#batch++;
     for (const subscriber of this.#subscribers) subscriber.lost(this.#goodbye ?? reason);
-    this.#retryTimer = setTimeout(() => this.#open(), backoffMs(this.#attempt++, this.#options.random));
+    this.#retryTimer = setTimeout(() => this.#open(), backoffMs(RECONNECT, this.#attempt++, this.#options.random));
     this.#retryTimer.unref();
   }
 

@@ -1,4 +1,5 @@
-import { backoffMs } from './backoff.js';
+import { backoffMs } from '../shared/backoff.js';
+import { RECONNECT } from './connection.js';
 
 /** Keys remembered one by one; more than these, and the namespace is cleared instead. */
 const OWED_KEYS_MAX = 10_000;
@@ -94,7 +95,7 @@ export class OwedDeletes {
         this.#timer = undefined;
         this.settle().catch(() => {});
       },
-      backoffMs(this.#attempt++, this.#random),
+      backoffMs(RECONNECT, this.#attempt++, this.#random),
     );
     this.#timer.unref();
   }

@@ -13,9 +13,8 @@ import { Stores, spaceOf } from './stores.js';
 import { Trimmer } from './trimmer.js';
 import { Wakeups } from './wakeups.js';
 import { WorkersDatabase } from './workers.js';
+import { LOCK_TIMEOUT_MS } from './writer.js';
 
-/** A statement that stores may wait this long for locks where nothing else says. */
-const LOCK_TIMEOUT_MS = 200;
 /** How long the start waits for the first look: a database that is up is then ready, one that is down is not waited for. */
 const FIRST_LOOK_MS = 5_000;
 const SWEEP_INTERVAL_MS = 1_000;

@@ -1,11 +1,11 @@
+import { backoffMs } from '../shared/backoff.js';
 import { type Base, formatSnapshot, isVisible, type LogRow, parseSnapshot, type Snapshot } from '../shared/snapshot.js';
 import type { LookResult } from '../shared/table/look.js';
 import type { Clock } from './clock.js';
 import type { Database } from './database.js';
 
-/** Waits between looks that fail: doubling from the first to the last. */
-const RETRY_MS_MIN = 20;
-const RETRY_MS_MAX = 500;
+/** Waits between looks that fail. */
+const RETRY = { firstMs: 20, maxMs: 500 };
 
 export interface FollowerOptions {
   readonly database: Pick<Database, 'look' | 'incarnate'>;
@@ -42,7 +42,7 @@ export class Follower {
   #lastLookMs = Number.NEGATIVE_INFINITY;
   #looking = false;
   #wokenMeanwhile = false;
-  #retryMs = 0;
+  #failures = 0;
   #stopped = false;
   #callOffTimer: (() => void) | undefined;
   /** Who waits for a look that is sent from now on, and who waits for the one that is out. */
@@ -85,7 +85,7 @@ export class Follower {
   wake(): void {
     if (this.#stopped) return;
     if (this.#looking) this.#wokenMeanwhile = true;
-    else if (this.#retryMs === 0) void this.#look();
+    else if (this.#failures === 0) void this.#look();
   }
 
   /** Resolves when a look that was sent after this call has ended, well or not. */
@@ -116,10 +116,10 @@ export class Follower {
     let again = false;
     try {
       again = await this.#learn(await database.look(this.#last?.text), sentMs);
-      this.#retryMs = 0;
+      this.#failures = 0;
       onSight(undefined);
     } catch (error) {
-      this.#retryMs = Math.min(RETRY_MS_MAX, this.#retryMs * 2 || RETRY_MS_MIN);
+      this.#failures += 1;
       onSight(error instanceof Error ? error : new Error(String(error)));
     }
     this.#looking = false;
@@ -130,12 +130,12 @@ export class Follower {
 
   #next(again: boolean): void {
     if (this.#stopped) return;
-    const failed = this.#retryMs > 0;
+    const failed = this.#failures > 0;
     if (!failed && (again || this.#wokenMeanwhile || this.#waitingForNext.length > 0)) {
       void this.#look();
       return;
     }
-    const waitMs = failed ? this.#retryMs : this.#options.pollIntervalMs;
+    const waitMs = failed ? backoffMs(RETRY, this.#failures - 1) : this.#options.pollIntervalMs;
     this.#callOffTimer = this.#options.clock.after(waitMs, () => void this.#look());
   }
 

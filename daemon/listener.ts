@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import pgListen, { type Subscriber } from 'pg-listen';
+import { backoffMs } from '../shared/backoff.js';
 import type { Clock } from './clock.js';
 
 /** How often the listener sends itself a wake-up to see whether it still hears, and how long that may take. */
 const CHECK_INTERVAL_MS = 10_000;
 const CHECK_TIMEOUT_MS = 3_000;
-const RETRY_MS_MIN = 100;
-const RETRY_MS_MAX = 10_000;
+const RETRY = { firstMs: 100, maxMs: 10_000 };
 const CHECK_PREFIX = 'check ';
 
 export interface ListenerOptions {
@@ -32,7 +32,7 @@ export interface ListenerOptions {
 export class Listener {
   readonly #options: ListenerOptions;
   #subscriber: Subscriber | undefined;
-  #retryMs = RETRY_MS_MIN;
+  #failures = 0;
   #callOff: (() => void) | undefined;
   #expected: string | undefined;
   #stopped = false;
@@ -77,7 +77,7 @@ export class Listener {
   #hear(payload: string): void {
     if (payload === this.#expected) {
       this.#expected = undefined;
-      this.#retryMs = RETRY_MS_MIN;
+      this.#failures = 0;
       this.#options.onHearing(undefined);
     } else if (payload !== this.#options.daemonId && !payload.startsWith(CHECK_PREFIX)) {
       this.#options.onWake();
@@ -104,8 +104,8 @@ export class Listener {
     this.#options.onHearing(error);
     this.#callOff?.();
     void this.#discard();
-    this.#callOff = this.#options.clock.after(this.#retryMs, () => void this.#connect());
-    this.#retryMs = Math.min(RETRY_MS_MAX, this.#retryMs * 2);
+    this.#callOff = this.#options.clock.after(backoffMs(RETRY, this.#failures), () => void this.#connect());
+    this.#failures += 1;
   }
 
   async #discard(): Promise<void> {

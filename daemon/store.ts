@@ -1,4 +1,4 @@
-import type { CacheStatistics, TierStats } from '../shared/cache.js';
+import type { CacheStatistics } from '../shared/cache.js';
 import type { LogRow } from '../shared/snapshot.js';
 import { namespaceName, tagName } from '../shared/table/names.js';
 import type { WriteItem } from '../shared/table/write.js';
@@ -11,6 +11,7 @@ import { Loads } from './loads.js';
 import { Memory } from './memory.js';
 import type { Awaitable, Bytes, Holder, LoadOutcome, Namespace } from './namespace.js';
 import { Reads } from './reads.js';
+import { StoreStats } from './store-stats.js';
 import { Writer } from './writer.js';
 
 export interface StoreOptions {
@@ -49,7 +50,7 @@ export class Store implements Namespace {
   readonly #reads: Reads;
   readonly #loads: Loads;
   readonly #writer: Writer;
-  readonly #stats = { memoryHits: 0, memoryMisses: 0, tableHits: 0, tableMisses: 0, sets: 0, invalidations: 0 };
+  readonly #stats = new StoreStats();
 
   constructor(options: StoreOptions) {
     const { name, clock, database, follower } = options;
@@ -204,27 +205,7 @@ export class Store implements Namespace {
   }
 
   stats(): CacheStatistics {
-    const s = this.#stats;
-    const figures = this.#memory.figures;
-    const none = { evictions: 0, expirations: 0, bytes: 0, entries: 0 };
-    const memory: TierStats = { ...figures, hits: s.memoryHits, misses: s.memoryMisses, sets: s.sets };
-    const table: TierStats = {
-      ...none,
-      hits: s.tableHits,
-      misses: s.tableMisses,
-      sets: s.sets,
-      invalidations: s.invalidations,
-    };
-    const hits = s.memoryHits + s.tableHits;
-    const asked = hits + s.tableMisses;
-    const sum = {
-      ...figures,
-      hits,
-      misses: s.tableMisses,
-      sets: s.sets,
-      invalidations: s.invalidations + figures.invalidations,
-    };
-    return { ...sum, hitRate: asked === 0 ? 0 : hits / asked, tiers: { memory, table } };
+    return this.#stats.describe(this.#memory.figures);
   }
 
   /** Memory answers only before the bound: past it, it might hold what was invalidated long ago. */
@@ -247,7 +228,7 @@ export class Store implements Namespace {
       if (bytes !== undefined) return bytes;
     }
     const { entry } = await this.#reads.ask(key);
-    this.#countTable(entry !== undefined);
+    this.#stats.countTable(entry !== undefined);
     return entry?.bytes;
   }
 
@@ -270,7 +251,7 @@ export class Store implements Namespace {
         if (bytes !== undefined) return { kind: 'value', bytes };
       }
       const answer = await this.#reads.ask(key);
-      this.#countTable(answer.entry !== undefined);
+      this.#stats.countTable(answer.entry !== undefined);
       if (answer.entry !== undefined) return { kind: 'value', bytes: answer.entry.bytes };
       if (this.#loads.flight(key) === undefined) return this.#loads.begin(key, holder, answer, refusals);
     }
@@ -290,11 +271,6 @@ export class Store implements Namespace {
 
   async #write(item: WriteItem): Promise<boolean> {
     return (await this.#writer.write(item)).done;
-  }
-
-  #countTable(hit: boolean): void {
-    if (hit) this.#stats.tableHits += 1;
-    else this.#stats.tableMisses += 1;
   }
 }
 

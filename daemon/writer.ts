@@ -1,3 +1,4 @@
+import { backoffMs } from '../shared/backoff.js';
 import { CacheError } from '../shared/errors.js';
 import { type Base, type LogRow, parseSnapshot } from '../shared/snapshot.js';
 import { partName } from '../shared/table/names.js';
@@ -11,11 +12,10 @@ import type { Lease, Leases } from './leases.js';
 import { type Batch, type PendingWrite, type Waiter, type WriteOutcome, WriteQueue } from './write-queue.js';
 
 /** How long one statement waits for a row that somebody else holds; such a key holds up only itself. */
-const LOCK_TIMEOUT_MS = 200;
+export const LOCK_TIMEOUT_MS = 200;
 /** How long a key may stay locked by others before its writers are told. */
 const LOCKED_MS_MAX = 4_000;
-const RETRY_MS_MIN = 10;
-const RETRY_MS_MAX = 500;
+const RETRY = { firstMs: 10, maxMs: 500 };
 /** SQLSTATE classes of errors that some item of the batch is to blame for: data, constraints, limits. */
 const ITEM_ERROR_CLASSES = new Set(['22', '23', '54']);
 
@@ -151,7 +151,7 @@ export class Writer {
     let number = identity.nextNumber();
     let again = false;
     let unsettled = false;
-    let retryMs = RETRY_MS_MIN;
+    let attempts = 0;
     for (;;) {
       const batch: WriteBatch = {
         number,
@@ -188,8 +188,8 @@ export class Writer {
         if (unsettled) throw this.#unknownOutcome(failure?.message ?? 'the cache tables are gone');
         throw failure ?? new DatabaseFailure('refused', 'the cache tables are gone');
       }
-      await new Promise<void>((resolve) => clock.after(retryMs, resolve));
-      retryMs = Math.min(RETRY_MS_MAX, retryMs * 2);
+      await new Promise<void>((resolve) => clock.after(backoffMs(RETRY, attempts), resolve));
+      attempts += 1;
     }
   }
 
