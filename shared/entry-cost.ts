@@ -1,6 +1,6 @@
 /**
  * What an entry costs beside its key and value, in bytes: its place in the map, the list, the expiry index and the
- * arrays, and the header of the key. Measured with `npm run bench:lru`, rounded up.
+ * arrays. `npm run bench:lru` measures 78 where the arrays are full, and 130 just after they doubled.
  */
 export const ENTRY_OVERHEAD_BYTES = 128;
 
