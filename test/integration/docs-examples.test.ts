@@ -1,0 +1,116 @@
+/** Every js and ts block of README.md and docs/*.md is run by a process of its own, and prints what it says. */
+import { spawn } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type TestServer, testServer } from '../support/daemon.js';
+import { allBlocks, blocksOf, type DocBlock, fenceProblem, RUNNABLE } from '../support/doc-blocks.js';
+import { type TestDatabase, testDatabase } from '../support/postgres.js';
+
+const LIMIT_MS = 30_000;
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+/** Inside the package, where `pgcached` is the package itself and its dependencies are found. */
+const folder = join(root, 'dist', `docs-examples-${process.pid}`);
+const test = suite('docs-examples');
+
+const blocks = allBlocks(root);
+const examples = blocks.filter(({ language }) => (RUNNABLE as readonly string[]).includes(language));
+const needsDaemon = examples.some(({ marks }) => marks.includes('daemon') && !marks.includes('no-run'));
+
+let database: TestDatabase | undefined;
+let server: TestServer | undefined;
+
+test.before(async () => {
+  mkdirSync(folder, { recursive: true });
+  if (!needsDaemon) return;
+  database = await testDatabase();
+  server = await testServer(database.url);
+});
+test.after(async () => {
+  await server?.close();
+  await database?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function run(args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<Ended> {
+  const child = spawn(process.execPath, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const kept = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      kept[name] += text;
+    });
+  }
+  const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  clearTimeout(timer);
+  return { code, ...kept };
+}
+
+/** What blocks marked `daemon` find in their environment. */
+function daemonEnvironment(): NodeJS.ProcessEnv {
+  if (server === undefined || database === undefined) throw new Error('there is no daemon for this example');
+  return { ...process.env, PGCACHED_SOCKET: server.daemon.socketPath, DATABASE_URL: database.url };
+}
+
+async function succeed(what: string, args: readonly string[], env?: NodeJS.ProcessEnv): Promise<string> {
+  const { code, stdout, stderr } = await run(args, env);
+  if (code !== 0) assert.unreachable(`${what}: ended with ${code ?? 'a signal, after too long'}\n${stdout}${stderr}`);
+  return stdout;
+}
+
+/** @returns the JavaScript file of the block, compiled where it is TypeScript */
+async function prepare(block: DocBlock): Promise<string> {
+  const name = block.at.replace(/\W+/g, '-');
+  if (block.language === 'js') {
+    writeFileSync(join(folder, `${name}.js`), block.code);
+  } else {
+    writeFileSync(join(folder, `${name}.ts`), block.code);
+    const flags = ['--ignoreConfig', '--strict', '--target', 'es2022', '--module', 'nodenext', '--skipLibCheck'];
+    const compiler = join(root, 'node_modules/typescript/bin/tsc');
+    await succeed(`${block.at} compiled`, [compiler, ...flags, '--types', 'node', join(folder, `${name}.ts`)]);
+  }
+  return join(folder, `${name}.js`);
+}
+
+test('the documentation has examples, and every fence says how it is tried', () => {
+  assert.ok(examples.length >= 5, String(examples.length));
+  assert.equal(
+    blocks.flatMap((block) => fenceProblem(block)?.replace(/^/, `${block.at}: `) ?? []),
+    [],
+  );
+});
+
+test('fences of other kinds, which nothing would try, are noticed', () => {
+  const problems = ['javascript', 'mjs', 'typescript', 'js skip', 'ts no-run later'].map((info) => {
+    const [block] = blocksOf('page.md', `text\n\n\`\`\`${info}\nx();\n\`\`\`\n`);
+    return fenceProblem(block!);
+  });
+  assert.ok(problems.every((problem) => problem !== undefined));
+  const [fine] = blocksOf('page.md', 'text\n\n```js daemon\nprint(1); \n// → 1\n```\n');
+  assert.is(fenceProblem(fine!), undefined);
+  assert.equal([fine!.at, fine!.prints], ['page.md:3', ['1']]);
+});
+
+for (const block of examples) {
+  const isRun = !block.marks.includes('no-run');
+  test(`${block.at} ${isRun ? 'runs' : 'can be read'}`, async () => {
+    const file = await prepare(block);
+    if (!isRun) {
+      if (block.language === 'js') await succeed(`${block.at} checked`, ['--check', file]);
+      return;
+    }
+    const env = block.marks.includes('daemon') ? daemonEnvironment() : process.env;
+    const printed = await succeed(block.at, [file], env);
+    if (block.prints.length > 0) assert.equal(printed.trimEnd().split('\n'), [...block.prints], block.at);
+  });
+}
+
+test.run();
