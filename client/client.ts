@@ -134,7 +134,7 @@ export class PgCachedClient implements Cache {
   }
 
   async decr(key: string, delta = 1, ttl?: Ttl): Promise<number> {
-    return this.incr(key, -delta, ttl);
+    return this.incr(key, typeof delta === 'number' ? -delta : delta, ttl);
   }
 
   async ttl(key: string): Promise<number | undefined> {

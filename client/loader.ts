@@ -26,7 +26,7 @@ class LoadRun implements LoadContext {
   }
 
   setTags(tags: readonly string[]): void {
-    this.tags = checkTags([...this.tags, ...tags]);
+    this.tags = checkTags([...this.tags, ...checkTags(tags)]);
   }
 
   skip(): void {

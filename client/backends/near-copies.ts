@@ -30,7 +30,6 @@ export class NearCopies {
   readonly #ttlMs: number;
   readonly #now: () => number;
   readonly #lanes = new KeyLanes();
-  readonly #filling = new Set<Promise<void>>();
 
   constructor(near: Cache, far: Cache, ttlMs: number, now: () => number) {
     this.#near = near;
@@ -39,20 +38,19 @@ export class NearCopies {
     this.#now = now;
   }
 
-  /** One question a key at a time: joins the one that is out, unless the key was written since it began. */
+  /**
+   * One question a key at a time: joins the one that is out, unless the key was written since it began. The near tier is
+   * filled before the answer is given out, since a caller may change what it got.
+   */
   read(flights: Flights, key: string, ask: (fate: Fate) => Promise<unknown>): Promise<unknown> {
     const known = flights.get(key);
     if (known !== undefined && this.#lanes.isCurrent(known.fill)) return known.value;
     const fill = this.#lanes.beginFill(key);
-    const fate: Fate = { isStored: true };
-    const value = ask(fate);
-    const flight: Flying = { fill, value };
-    flights.set(key, flight);
-    const filling = this.#fill(key, fill, value, fate).finally(() => {
-      this.#filling.delete(filling);
+    const value = this.#ask(key, fill, ask).finally(() => {
       if (flights.get(key) === flight) flights.delete(key);
     });
-    this.#filling.add(filling);
+    const flight: Flying = { fill, value };
+    flights.set(key, flight);
     return value;
   }
 
@@ -93,23 +91,30 @@ export class NearCopies {
     }
   }
 
-  /** Resolves when the fills that are under way have ended. */
-  async settled(): Promise<void> {
-    await Promise.all(this.#filling);
-  }
-
-  /** Never rejects: what fails here leaves the near tier without the key, and the caller has its value or its error. */
-  async #fill(key: string, fill: Fill, asked: Promise<unknown>, fate: Fate): Promise<void> {
+  async #ask(key: string, fill: Fill, ask: (fate: Fate) => Promise<unknown>): Promise<unknown> {
+    const fate: Fate = { isStored: true };
     let store: (() => unknown) | undefined;
     try {
-      const value = await asked;
+      const value = await ask(fate);
       if (fate.isStored && value !== MISS && value !== undefined && this.#lanes.isCurrent(fill)) {
-        const askedAtMs = this.#now();
-        const leftSeconds = await this.#far.ttl(key);
-        store = this.#storing(key, value, leftSeconds === undefined ? undefined : leftSeconds * 1000, askedAtMs);
+        store = await this.#lived(key, value);
       }
-    } catch {}
-    await this.#lanes.endFill(fill, store).catch(() => {});
+      return value;
+    } finally {
+      // What fails here leaves the near tier without the key; the caller has its value or its error.
+      await this.#lanes.endFill(fill, store).catch(() => {});
+    }
+  }
+
+  /** Asks the far tier how long a value that it gave lives; after the value, so that the answer is not of one before. */
+  async #lived(key: string, value: unknown): Promise<(() => unknown) | undefined> {
+    const askedAtMs = this.#now();
+    try {
+      const leftSeconds = await this.#far.ttl(key);
+      return this.#storing(key, value, leftSeconds === undefined ? undefined : leftSeconds * 1000, askedAtMs);
+    } catch {
+      return undefined;
+    }
   }
 
   /** @returns what puts a value into the near tier for as long as it may be there; undefined where that is not known */

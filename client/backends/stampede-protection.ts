@@ -127,7 +127,7 @@ export class StampedeProtection implements Cache {
   }
 
   async getMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>> {
-    const held = await this.#backend.getMany(keys);
+    const held = await this.#backend.getMany(storedKeys(keys).keys());
     const picked = await Promise.all([...held].map(([key, value]) => this.#isPicked(key, value)));
     const found = [...held].filter((_entry, i) => !picked[i]);
     return new Map(found.map(([key, value]) => [key, unseal(value) as T]));

@@ -40,9 +40,9 @@ const OPEN_CODES: ReadonlySet<ErrorCode> = new Set([
  * then to l1. Within the process a read never returns what an earlier write or invalidation replaced; what other
  * processes write to l2 is seen within `l1Ttl`.
  *
- * l1 never keeps a value past its life in l2. For a value that comes from l2 that takes a second question, `l2.ttl`,
- * asked after the value and not waited for by the caller. Where that question would cost a statement a key (`getMany`),
- * or the life is the default of l2 (`set` without a ttl), l1 is not filled: the next `get` does it.
+ * l1 never keeps a value past its life in l2. For a value that comes from l2 that takes a second question, `l2.ttl`, once
+ * a key and `l1Ttl`. Where it would cost a statement a key (`getMany`), or the life is the default of l2 (`set` without a
+ * ttl), l1 is not filled: the next `get` does it.
  *
  * With `failSilently` an l2 that is away is a miss, `getOrSet` calls `load`, and a `set` is dropped, from l1 too.
  * `delete`, `expire`, `clear`, `invalidateTags`, `add` and `incr` reject all the same, after l1 has dropped what they
@@ -208,9 +208,8 @@ export class TwoTierCache implements Cache {
     return tierStats(await this.#l1.stats(), l2, this.#counts);
   }
 
-  /** Waits for the fills of l1 that are under way, and closes both tiers. */
+  /** Closes both tiers. */
   async close(): Promise<void> {
-    await this.#near.settled();
     await this.#l1.close();
     await this.#l2.close();
   }

@@ -23,8 +23,11 @@ export interface Subject {
 
 /** What an implementation does otherwise than the interface asks. All are false unless given. */
 export interface Capabilities {
-  /** Values are kept by reference: what comes out is what went in, and only the top of a bad value is seen. */
-  byReference?: boolean;
+  /**
+   * Values are kept by reference: what comes out is what went in, and only the top of a bad value is seen.
+   * `in part`: one of several tiers does so, the others do not.
+   */
+  byReference?: boolean | 'in part';
   /** Without a TTL there is no expiry. */
   eternalByDefault?: boolean;
   /** `invalidateTags` and the `tags` option are not there. */

@@ -313,6 +313,17 @@ test('without failSilently the failures of l2 reach the caller', async () => {
   }
 });
 
+test('a value whose life l2 does not tell is answered, and l1 left without it', async () => {
+  const l1 = new LocMemCache();
+  const l2 = new LocMemCache();
+  l2.set('k', 'v', 60);
+  l2.ttl = () => {
+    throw new Error('no');
+  };
+  assert.is(await new TwoTierCache({ l1, l2 }).get('k'), 'v');
+  assert.is(l1.has('k'), false);
+});
+
 test('bad options are refused', () => {
   const l1 = new LocMemCache();
   throwsCode('ERR_INVALID_ARGUMENT', () => new TwoTierCache({ l1, l2: undefined as never }));

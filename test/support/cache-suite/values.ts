@@ -25,7 +25,8 @@ export function registerValues(test: CacheTest, { byReference = false }: Capabil
     assert.equal(error.cause.message, 'too far');
   });
 
-  test(
+  const reference = byReference === 'in part' ? undefined : test;
+  reference?.(
     byReference ? 'values are kept by reference' : 'readers cannot change the value of others',
     async ({ cache }) => {
       const value = { list: [1] };
@@ -41,7 +42,7 @@ export function registerValues(test: CacheTest, { byReference = false }: Capabil
     },
   );
 
-  const bad = byReference ? BAD_VALUES : { ...BAD_VALUES, ...BAD_NESTED_VALUES };
+  const bad = byReference === true ? BAD_VALUES : { ...BAD_VALUES, ...BAD_NESTED_VALUES };
   for (const [name, value] of Object.entries(bad)) {
     test(`a value that is no data is refused, and the older one stays: ${name}`, async ({ cache }) => {
       await cache.set('k', 'old');
