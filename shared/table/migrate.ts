@@ -1,5 +1,6 @@
 import { CacheError } from '../errors.js';
 import { coreTables, incarnateFunction, trimFunctions } from './core-sql.js';
+import { invalidateFunction } from './invalidate-sql.js';
 import { type CoreNames, coreNames, type SpaceNames, spaceNames, splitTable } from './names.js';
 import { type PoolLike, type Queryable, transaction } from './queryable.js';
 import { fillFunction, liveFunction, spaceTable, trimFunction, writeFunction } from './space-sql.js';
@@ -18,7 +19,8 @@ const SPACE_MIGRATIONS: readonly ((core: CoreNames, space: SpaceNames, logged: b
     liveFunction(core, space) +
     writeFunction(core, space, logged) +
     fillFunction(core, space, logged) +
-    trimFunction(core, space, logged),
+    trimFunction(core, space, logged) +
+    invalidateFunction(core, space),
 ];
 
 export const CORE_VERSION = CORE_MIGRATIONS.length;

@@ -136,11 +136,19 @@ test('a load that throws is told to all who wait, and nothing is stored', async 
 test('what SQL invalidates in a transaction is dropped at its commit, and only then', async ({ a, db }) => {
   const client = a.client();
   await client.set('row', 1, { tags: ['rows'] });
-  await runSql(db.url, `BEGIN; INSERT INTO hyper_cache_log (name) VALUES ('t:default:rows'); ROLLBACK`);
+  await runSql(db.url, `BEGIN; SELECT hyper_cache_invalidate('tag', 'rows'); ROLLBACK`);
   await sleep(300);
   assert.is(await client.get('row'), 1);
-  await runSql(db.url, `INSERT INTO hyper_cache_log (name) VALUES ('t:default:rows')`);
-  await eventually('the invalidation', async () => (await client.get('row')) === undefined, 1500);
+  await runSql(db.url, `SELECT hyper_cache_invalidate('tag', 'rows', 'others')`);
+  await eventually('the tag', async () => (await client.get('row')) === undefined, 1500);
+  await client.setMany({ row: 2, other: 3 });
+  await runSql(db.url, `SET pgcached.notify = off; SELECT hyper_cache_invalidate('key', 'row')`);
+  await eventually('the key, by the poll alone', async () => (await client.get('row')) === undefined, 1500);
+  assert.is(await client.get('other'), 3);
+  await runSql(db.url, `SELECT hyper_cache_invalidate('namespace')`);
+  await eventually('the namespace', async () => (await client.get('other')) === undefined, 1500);
+  const wrong = await runSql(db.url, `SELECT hyper_cache_invalidate('tags', 'rows')`).catch((error) => error.message);
+  assert.is(wrong, 'unknown kind tags');
 });
 
 test('namespaces are apart, and each has a table of its own', async ({ a, db }) => {
