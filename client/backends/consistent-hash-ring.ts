@@ -31,7 +31,7 @@ interface RingNode<V> {
   readonly weight: number;
 }
 
-/** Points of keys that were asked for lately, so that a hot key is hashed once; two generations of this many. */
+/** The nodes of keys that were asked for lately, so that a hot key is hashed once; two generations of this many. */
 const RECENT_KEYS_MAX = 4096;
 
 /**
@@ -44,8 +44,8 @@ export class ConsistentHashRing<V = unknown> {
   readonly #weightFn: (name: string, value: V) => number;
   #nodes: readonly RingNode<V>[] = [];
   #continuum: Continuum;
-  #recent = new Map<string, number>();
-  #older = new Map<string, number>();
+  #recent = new Map<string, RingNode<V>>();
+  #older = new Map<string, RingNode<V>>();
   #lastKey: string | undefined;
   #lastNode: RingNode<V> | undefined;
 
@@ -130,22 +130,17 @@ export class ConsistentHashRing<V = unknown> {
   }
 
   #search(key: string): RingNode<V> | undefined {
-    let owner = this.#recent.get(key);
-    if (owner === undefined) {
-      checkKey(key);
-      if (this.#nodes.length === 0) return undefined;
-      owner = this.#older.get(key) ?? ownerOf(this.#continuum, ketamaHash(key));
-      this.#remember(key, owner);
-    }
-    return this.#nodes[owner];
-  }
-
-  #remember(key: string, owner: number): void {
+    const known = this.#recent.get(key);
+    if (known !== undefined) return known;
+    checkKey(key);
+    if (this.#nodes.length === 0) return undefined;
+    const node = this.#older.get(key) ?? this.#nodes[ownerOf(this.#continuum, ketamaHash(key))]!;
     if (this.#recent.size >= RECENT_KEYS_MAX) {
       this.#older = this.#recent;
       this.#recent = new Map();
     }
-    this.#recent.set(key, owner);
+    this.#recent.set(key, node);
+    return node;
   }
 }
 
