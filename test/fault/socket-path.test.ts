@@ -15,6 +15,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Server } from '../../daemon/server.js';
+import { bindPrivately } from '../../daemon/socket-path.js';
 import { LIMIT } from '../../shared/protocol.js';
 import { rejectsCode } from '../support/errors.js';
 import { MapNamespace } from '../support/map-namespace.js';
@@ -57,6 +58,19 @@ test('the folder is made 0750 and the socket 0660, or as asked; the umask stays 
   assert.equal([modeOf(dirname(other)), modeOf(other)], ['700', '600']);
   await open.close();
   assert.is(process.umask(), before);
+});
+
+test('nobody else can connect between the making of the socket and the setting of its mode', async () => {
+  const path = join(temporaryFolder(), 's.sock');
+  const server = createServer();
+  let madeAs = '';
+  bindPrivately(path, { mode: 0o666 }, () => {
+    server.listen(path);
+    madeAs = modeOf(path);
+    return true;
+  });
+  assert.equal([madeAs, modeOf(path)], ['0', '666']);
+  await new Promise<void>((resolve) => server.close(() => resolve()));
 });
 
 test('the group is set by name or number; one that does not exist is an error', async () => {
