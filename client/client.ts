@@ -1,20 +1,16 @@
+import { checkDelta, checkLoad, entryPairs, storedKeys } from '../shared/arguments.js';
 import type { Cache, CacheStatistics, Entries, GetOrSetOptions, Load, SetOptions, Ttl } from '../shared/cache.js';
 import { ttlToMs } from '../shared/duration.js';
 import { CacheError } from '../shared/errors.js';
 import { checkTags, storedKey } from '../shared/key.js';
+import { checkLoadOptions, checkSetOptions } from '../shared/load-options.js';
 import { LIMIT } from '../shared/protocol.js';
 import { ALL, Caller } from './caller.js';
 import type { Connection } from './connection.js';
 import { acquireConnection, releaseConnection } from './connections.js';
 import { Loader } from './loader.js';
 import * as ops from './ops.js';
-import {
-  type CheckedConnectOptions,
-  type ConnectOptions,
-  checkConnectOptions,
-  checkLoadOptions,
-  checkSetOptions,
-} from './options.js';
+import { type CheckedConnectOptions, type ConnectOptions, checkConnectOptions } from './options.js';
 
 /** A client of the daemon for one namespace; made by {@link connect}. Every call has a deadline of `timeoutMs`. */
 export class PgCachedClient implements Cache {
@@ -56,8 +52,9 @@ export class PgCachedClient implements Cache {
   }
 
   async getMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>> {
-    const asked = [...keys];
-    const stored = asked.map(storedKey);
+    const byKey = storedKeys(keys);
+    const asked = [...byKey.keys()];
+    const stored = [...byKey.values()];
     const found = new Map<string, T>();
     for (let from = 0; from < asked.length; from += LIMIT.keysPerCallMax) {
       const part = stored.slice(from, from + LIMIT.keysPerCallMax);
@@ -77,7 +74,7 @@ export class PgCachedClient implements Cache {
   async setMany(entries: Entries, options?: Ttl | SetOptions): Promise<void> {
     const { ttlMs, tags } = checkSetOptions(options);
     const packed = new Map<string, Uint8Array>();
-    for (const [key, value] of pairs(entries)) packed.set(storedKey(key), this.#caller.pack(value));
+    for (const [key, value] of entryPairs(entries)) packed.set(storedKey(key), this.#caller.pack(value));
     const keys = [...packed.keys()];
     const values = [...packed.values()];
     for (const [from, to] of parts(values)) {
@@ -102,7 +99,7 @@ export class PgCachedClient implements Cache {
   }
 
   async deleteMany(keys: Iterable<string>): Promise<number> {
-    return this.#caller.deleteMany([...new Set([...keys].map(storedKey))]);
+    return this.#caller.deleteMany([...new Set(storedKeys(keys).values())]);
   }
 
   async clear(): Promise<void> {
@@ -115,26 +112,21 @@ export class PgCachedClient implements Cache {
 
   getOrSet<T>(key: string, load: Load<T>, options?: Ttl | GetOrSetOptions): Promise<T>;
   async getOrSet(key: string, load: Load<unknown>, options?: Ttl | GetOrSetOptions): Promise<unknown> {
-    if (typeof load !== 'function')
-      throw new CacheError('ERR_INVALID_ARGUMENT', 'getOrSet needs a function to load with');
-    return this.#loader.getOrSet(storedKey(key), load, checkLoadOptions(options));
+    const stored = storedKey(key);
+    checkLoad(load);
+    return this.#loader.getOrSet(stored, load, checkLoadOptions(options));
   }
 
   async incr(key: string, delta = 1, ttl?: Ttl): Promise<number> {
     const stored = storedKey(key);
-    if (!Number.isSafeInteger(delta)) {
-      throw new CacheError(
-        'ERR_INVALID_ARGUMENT',
-        `a counter moves by whole numbers within ±(2^53−1), not by ${delta}`,
-      );
-    }
+    const by = checkDelta(delta);
     const ttlMs = ttl === undefined ? undefined : ttlToMs(ttl);
     await this.#caller.settled(stored);
-    return this.#caller.write(ops.INCR, [stored, delta, ttlMs], [stored]);
+    return this.#caller.write(ops.INCR, [stored, by, ttlMs], [stored]);
   }
 
   async decr(key: string, delta = 1, ttl?: Ttl): Promise<number> {
-    return this.incr(key, typeof delta === 'number' ? -delta : delta, ttl);
+    return this.incr(key, -checkDelta(delta), ttl);
   }
 
   async ttl(key: string): Promise<number | undefined> {
@@ -195,10 +187,6 @@ export class PgCachedClient implements Cache {
  */
 export function connect(options: ConnectOptions = {}): PgCachedClient {
   return new PgCachedClient(checkConnectOptions(options, process.env));
-}
-
-function pairs(entries: Entries): Iterable<readonly [string, unknown]> {
-  return entries instanceof Map ? entries : Object.entries(entries);
 }
 
 /** Ranges of values that fit into one frame and one call each. */

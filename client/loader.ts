@@ -1,38 +1,11 @@
-import type { Load, LoadContext } from '../shared/cache.js';
-import { type CheckedSetOptions, ttlToMs } from '../shared/duration.js';
+import type { Load } from '../shared/cache.js';
+import type { CheckedSetOptions } from '../shared/duration.js';
 import { CacheError } from '../shared/errors.js';
-import { checkTags } from '../shared/key.js';
+import { LoadRun } from '../shared/load-run.js';
 import { FLAG } from '../shared/protocol.js';
 import type { Caller } from './caller.js';
 import { LoadSkipped, packSkipped, packThrown } from './failures.js';
 import { ABANDON, FILL, LOAD, type LoadAnswer } from './ops.js';
-
-/** One run of a load: what it returned, and what it said about it. */
-class LoadRun implements LoadContext {
-  readonly signal: AbortSignal;
-  readonly stale = undefined;
-  ttlMs: number | undefined;
-  tags: readonly string[];
-  skipped = false;
-
-  constructor(signal: AbortSignal, options: CheckedSetOptions) {
-    this.signal = signal;
-    this.ttlMs = options.ttlMs;
-    this.tags = options.tags;
-  }
-
-  setTtl(ttl: number | string): void {
-    this.ttlMs = ttlToMs(ttl);
-  }
-
-  setTags(tags: readonly string[]): void {
-    this.tags = checkTags([...this.tags, ...checkTags(tags)]);
-  }
-
-  skip(): void {
-    this.skipped = true;
-  }
-}
 
 /**
  * `getOrSet`: asks the daemon for the value or for the right to load it. Each call asks by itself, also where another of

@@ -1,6 +1,4 @@
 import { isAbsolute, join } from 'node:path';
-import type { GetOrSetOptions, SetOptions, Ttl } from '../shared/cache.js';
-import { type CheckedSetOptions, setOptions } from '../shared/duration.js';
 import { CacheError } from '../shared/errors.js';
 import { DEFAULT_NAMESPACE, DEFAULT_TIMEOUT_MS, LIMIT, NAMESPACE_PATTERN } from '../shared/protocol.js';
 
@@ -62,28 +60,4 @@ export function socketPath(given: string | undefined, env: Readonly<Record<strin
 
 function standardPath(runtimeFolder: string | undefined): string {
   return join(runtimeFolder ? runtimeFolder : '/run', 'pgcached', 'pgcached.sock');
-}
-
-/** What `set`, `setMany` and `add` take so far. */
-export function checkSetOptions(options: Ttl | SetOptions | undefined): CheckedSetOptions {
-  const checked = setOptions(options);
-  if (checked.graceMs !== undefined) throw notYet('grace');
-  return checked;
-}
-
-/** What `getOrSet` takes so far; an option that would be ignored is refused. */
-export function checkLoadOptions(options: Ttl | GetOrSetOptions | undefined): CheckedSetOptions {
-  if (typeof options === 'object' && options !== null) {
-    const { inherit = false, beta = 0, softTimeout, hardTimeout, coalesce = 'host' } = options;
-    if (inherit !== false) throw notYet('inherit');
-    if (beta !== 0) throw notYet('beta');
-    if (softTimeout !== undefined) throw notYet('softTimeout');
-    if (hardTimeout !== undefined) throw notYet('hardTimeout');
-    if (coalesce !== 'host') throw notYet('coalesce');
-  }
-  return checkSetOptions(options);
-}
-
-function notYet(option: string): CacheError {
-  return new CacheError('ERR_INVALID_ARGUMENT', `the option ${option} is not implemented by this client yet`);
 }

@@ -1,8 +1,16 @@
 import { CacheError } from '../shared/errors.js';
+import { DatabaseFailure } from '../shared/table/failure.js';
 import type { Fill, FillResult } from '../shared/table/fill.js';
 import type { LookResult } from '../shared/table/look.js';
 import type { ReadResult } from '../shared/table/read.js';
 import type { WriteBatch, WriteResult } from '../shared/table/write.js';
+
+export {
+  DatabaseFailure,
+  DEADLOCK_DETECTED,
+  type FailureKind,
+  LOCK_NOT_AVAILABLE,
+} from '../shared/table/failure.js';
 
 /**
  * What the daemon asks of Postgres: one statement a call. Everything rejects with a DatabaseFailure.
@@ -24,28 +32,6 @@ export interface Database {
   /** One round of trimming of everything below a floor of some incarnation. */
   trim(floor: string, incarnation: string, everyMs: number): Promise<number>;
 }
-
-/**
- * What is known of a statement that failed: it was never sent; the server refused it and undid it; or the connection
- * broke with the statement under way, and it may have taken effect.
- */
-export type FailureKind = 'unreachable' | 'refused' | 'unknown';
-
-export class DatabaseFailure extends Error {
-  readonly kind: FailureKind;
-  /** SQLSTATE of a refused statement. */
-  readonly sqlState: string | undefined;
-
-  constructor(kind: FailureKind, message: string, sqlState?: string) {
-    super(message);
-    this.name = 'DatabaseFailure';
-    this.kind = kind;
-    this.sqlState = sqlState;
-  }
-}
-
-export const LOCK_NOT_AVAILABLE = '55P03';
-export const DEADLOCK_DETECTED = '40P01';
 
 /** What a caller is told of a failed statement that changed nothing. */
 export function asCacheError(error: unknown): CacheError {

@@ -1,15 +1,14 @@
 import pg from 'pg';
 import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
+import { failingPlainly, failureOf, MISSING_OBJECT } from '../shared/table/failure.js';
 import { offerFills } from '../shared/table/fill.js';
 import { incarnate, look, notify } from '../shared/table/look.js';
 import { migrateCore, migrateSpace, type Schema } from '../shared/table/migrate.js';
 import type { SpaceNames } from '../shared/table/names.js';
-import type { Queryable, Row, Statement } from '../shared/table/queryable.js';
 import { countEntries, readEntries, readTtls } from '../shared/table/read.js';
 import { trim, trimState } from '../shared/table/trim.js';
 import { writeBatch } from '../shared/table/write.js';
 import { packBlob, transfersOf, unpackBlob } from './blob.js';
-import { DatabaseFailure } from './database.js';
 import type { Space, Task, TaskName, TaskResult, Tasks, WorkerSettings } from './tasks.js';
 
 /**
@@ -33,43 +32,9 @@ const statements = newPool(settings.poolSize);
 const writes = newPool(settings.poolSize);
 const looks = newPool(LOOK_CONNECTIONS);
 
-/** Missing tables or functions: somebody dropped them, or another schema version took their place. */
-const MISSING_OBJECT = new Set(['42P01', '42883', '3F000']);
-
-function failureOf(error: unknown): DatabaseFailure {
-  if (error instanceof DatabaseFailure) return error;
-  const { message, code, severity } = error as Error & { code?: string; severity?: string };
-  const isFromServer = typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && severity !== undefined;
-  // A backend that is ended by force reports so and goes: whether its statement took effect is not known from that.
-  const isOver = severity === 'FATAL' || severity === 'PANIC' || code?.startsWith('57P') || code?.startsWith('08');
-  if (isFromServer && !isOver) return new DatabaseFailure('refused', message, code);
-  return new DatabaseFailure('unknown', message, code);
-}
-
-/** One statement on a connection of its own, so that it is known whether it was ever sent. */
-function on(pool: pg.Pool, timeoutMs?: number): Queryable {
-  return {
-    async query(statement: Statement): Promise<{ rows: Row[] }> {
-      const client = await pool.connect().catch((error: Error) => {
-        throw new DatabaseFailure('unreachable', `Postgres can't be reached: ${error.message || String(error)}`);
-      });
-      let failure: DatabaseFailure | undefined;
-      try {
-        const limit = timeoutMs === undefined ? {} : { query_timeout: timeoutMs };
-        return await client.query({ ...statement, ...limit } as pg.QueryConfig);
-      } catch (error) {
-        failure = failureOf(error);
-        throw failure;
-      } finally {
-        client.release(failure?.kind === 'unknown');
-      }
-    },
-  };
-}
-
-const db = on(statements);
-const writeDb = on(writes);
-const lookDb = on(looks, settings.lookTimeoutMs);
+const db = failingPlainly(statements);
+const writeDb = failingPlainly(writes);
+const lookDb = failingPlainly(looks, settings.lookTimeoutMs);
 
 let schema: Promise<Schema> | undefined;
 const spaces = new Map<string, Promise<SpaceNames>>();
@@ -77,7 +42,7 @@ let notice: string | undefined;
 
 /** Makes the tables on first use, and again if they are found missing; a failure is not remembered. */
 function core(): Promise<Schema> {
-  schema ??= migrateCore(poolOf(statements), settings).then((made) => {
+  schema ??= migrateCore(db, settings).then((made) => {
     if (made.loggedBecause !== undefined) notice = `regular tables in place of UNLOGGED ones: ${made.loggedBecause}`;
     return made;
   });
@@ -89,7 +54,7 @@ async function tableOf(space: Space): Promise<SpaceNames> {
   const made = await core();
   let names = spaces.get(space.namespace);
   if (names === undefined) {
-    names = migrateSpace(poolOf(statements), made, space.namespace, space.table);
+    names = migrateSpace(db, made, space.namespace, space.table);
     spaces.set(space.namespace, names);
     names.catch(() => spaces.delete(space.namespace));
   }
@@ -99,17 +64,6 @@ async function tableOf(space: Space): Promise<SpaceNames> {
 function forget(): void {
   schema = undefined;
   spaces.clear();
-}
-
-/** Migrations use whole connections; that none can be had is told like for statements. */
-function poolOf(pool: pg.Pool) {
-  return {
-    query: on(pool).query,
-    connect: () =>
-      pool.connect().catch((error: Error) => {
-        throw new DatabaseFailure('unreachable', `Postgres can't be reached: ${error.message || String(error)}`);
-      }),
-  };
 }
 
 const tasks: { readonly [Name in TaskName]: (...args: Parameters<Tasks[Name]>) => Promise<ReturnType<Tasks[Name]>> } = {

@@ -1,26 +1,7 @@
-import type { Entries } from '../../shared/cache.js';
 import { CacheError } from '../../shared/errors.js';
-import { given, storedKey } from '../../shared/key.js';
+import { given } from '../../shared/key.js';
 
-/**
- * @returns the caller's keys, each with its stored form, in the order asked, each once
- * @throws CacheError ERR_INVALID_ARGUMENT for what is no list of keys (a string, say), ERR_INVALID_KEY for a bad key
- */
-export function storedKeys(keys: unknown): Map<string, string> {
-  if (!isIterableObject(keys)) throw new CacheError('ERR_INVALID_ARGUMENT', `${given(keys)} is not a list of keys`);
-  const stored = new Map<string, string>();
-  for (const key of keys) stored.set(key as string, storedKey(key));
-  return stored;
-}
-
-/** @throws CacheError ERR_INVALID_ARGUMENT for anything but a Map or a plain object */
-export function entryPairs(entries: Entries): [string, unknown][] {
-  if (entries instanceof Map) return [...entries];
-  if (typeof entries !== 'object' || entries === null || isIterableObject(entries)) {
-    throw new CacheError('ERR_INVALID_ARGUMENT', `${given(entries)} is neither a Map nor an object of entries`);
-  }
-  return Object.entries(entries);
-}
+export { checkLoad, entryPairs, storedKeys } from '../../shared/arguments.js';
 
 /**
  * Only the top of the value is looked at; for a backend that keeps references.
@@ -35,13 +16,4 @@ export function checkReference(value: unknown): unknown {
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
-}
-
-function isIterableObject(value: unknown): value is Iterable<unknown> {
-  return typeof value === 'object' && value !== null && Symbol.iterator in value;
-}
-
-/** @throws CacheError ERR_INVALID_ARGUMENT for what cannot be called */
-export function checkLoad(load: unknown): void {
-  if (typeof load !== 'function') throw new CacheError('ERR_INVALID_ARGUMENT', `load is ${given(load)}`);
 }

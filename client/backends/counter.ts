@@ -1,5 +1,6 @@
 import { CacheError } from '../../shared/errors.js';
-import { given } from '../../shared/key.js';
+
+export { checkDelta } from '../../shared/arguments.js';
 
 /** What `incr` made. A class of its own, so that a number that was set is never taken for a counter. */
 export class Counter {
@@ -18,10 +19,4 @@ export class Counter {
     this.count = count;
     return count;
   }
-}
-
-/** @throws CacheError ERR_INVALID_ARGUMENT for anything but a safe integer */
-export function checkDelta(delta: unknown): number {
-  if (!Number.isSafeInteger(delta)) throw new CacheError('ERR_INVALID_ARGUMENT', `delta is ${given(delta)}`);
-  return (delta as number) + 0;
 }

@@ -12,8 +12,15 @@ export interface Queryable {
   query(statement: Statement): Promise<{ rows: Row[] }>;
 }
 
+/** A connection out of a pool, an event emitter where it has errors to tell of beside those of its statements. */
+export interface ClientLike extends Queryable {
+  release(error?: Error | boolean): void;
+  on?(event: 'error', listener: (error: Error) => void): unknown;
+  removeListener?(event: 'error', listener: (error: Error) => void): unknown;
+}
+
 export interface PoolLike extends Queryable {
-  connect(): Promise<Queryable & { release(error?: Error | boolean): void }>;
+  connect(): Promise<ClientLike>;
 }
 
 /** Runs `work` in a transaction of its own; a connection on which ROLLBACK fails is thrown away. */

@@ -1,0 +1,30 @@
+import type { LoadContext } from './cache.js';
+import { type CheckedSetOptions, ttlToMs } from './duration.js';
+import { checkTags } from './key.js';
+
+/** One run of a load: what it returned, and what it said about it. */
+export class LoadRun implements LoadContext {
+  readonly signal: AbortSignal;
+  readonly stale = undefined;
+  ttlMs: number | undefined;
+  tags: readonly string[];
+  skipped = false;
+
+  constructor(signal: AbortSignal, options: CheckedSetOptions) {
+    this.signal = signal;
+    this.ttlMs = options.ttlMs;
+    this.tags = options.tags;
+  }
+
+  setTtl(ttl: number | string): void {
+    this.ttlMs = ttlToMs(ttl);
+  }
+
+  setTags(tags: readonly string[]): void {
+    this.tags = checkTags([...this.tags, ...checkTags(tags)]);
+  }
+
+  skip(): void {
+    this.skipped = true;
+  }
+}

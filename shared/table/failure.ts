@@ -1,0 +1,92 @@
+import type { ClientLike, PoolLike, Queryable, Row, Statement } from './queryable.js';
+
+/**
+ * What is known of a statement that failed: it was never sent; the server refused it and undid it; or the connection
+ * broke with the statement under way, and it may have taken effect.
+ */
+export type FailureKind = 'unreachable' | 'refused' | 'unknown';
+
+export class DatabaseFailure extends Error {
+  readonly kind: FailureKind;
+  /** SQLSTATE of a refused statement. */
+  readonly sqlState: string | undefined;
+
+  constructor(kind: FailureKind, message: string, sqlState?: string) {
+    super(message);
+    this.name = 'DatabaseFailure';
+    this.kind = kind;
+    this.sqlState = sqlState;
+  }
+}
+
+export const LOCK_NOT_AVAILABLE = '55P03';
+export const DEADLOCK_DETECTED = '40P01';
+
+/** Missing tables or functions: somebody dropped them, or another schema version took their place. */
+export const MISSING_OBJECT: ReadonlySet<string> = new Set(['42P01', '42883', '3F000']);
+
+/** What the driver threw, by its text alone: its other fields may lead to the connection, and that to the password. */
+export function failureOf(error: unknown): DatabaseFailure {
+  if (error instanceof DatabaseFailure) return error;
+  const { message, code, severity } = error as Error & { code?: string; severity?: string };
+  const isFromServer = typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && severity !== undefined;
+  // A backend that is ended by force reports so and goes: whether its statement took effect is not known from that.
+  const isOver = severity === 'FATAL' || severity === 'PANIC' || code?.startsWith('57P') || code?.startsWith('08');
+  return new DatabaseFailure(isFromServer && !isOver ? 'refused' : 'unknown', message || String(error), code);
+}
+
+/** What a broken connection says besides failing its statement. Without a listener that would end the process. */
+const ignore = () => {};
+
+async function clientOf(pool: PoolLike): Promise<ClientLike> {
+  let client: ClientLike;
+  try {
+    client = await pool.connect();
+  } catch (error) {
+    const { message } = error as Error;
+    throw new DatabaseFailure('unreachable', `Postgres can't be reached: ${message || String(error)}`);
+  }
+  client.on?.('error', ignore);
+  const release = client.release.bind(client);
+  return {
+    query: (statement) => client.query(statement),
+    release(error) {
+      client.removeListener?.('error', ignore);
+      release(error);
+    },
+  };
+}
+
+/**
+ * The pool, told apart what was never sent, what was refused, and what nobody knows: each statement gets a connection of
+ * its own from it, which is thrown away where it broke. Everything rejects with a DatabaseFailure.
+ * @param timeoutMs how long the driver waits for an answer, if not as long as the pool says
+ */
+export function failingPlainly(pool: PoolLike, timeoutMs?: number): PoolLike {
+  const limit = timeoutMs === undefined ? {} : { query_timeout: timeoutMs };
+  const ask = async (client: Queryable, statement: Statement): Promise<{ rows: Row[] }> => {
+    try {
+      return await client.query({ ...statement, ...limit });
+    } catch (error) {
+      throw failureOf(error);
+    }
+  };
+  return {
+    async query(statement) {
+      const client = await clientOf(pool);
+      let failure: DatabaseFailure | undefined;
+      try {
+        return await ask(client, statement);
+      } catch (error) {
+        failure = error as DatabaseFailure;
+        throw error;
+      } finally {
+        client.release(failure?.kind === 'unknown');
+      }
+    },
+    async connect() {
+      const client = await clientOf(pool);
+      return { query: (statement) => ask(client, statement), release: (error) => client.release(error) };
+    },
+  };
+}
