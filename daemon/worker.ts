@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
-import { failingPlainly, failureOf, MISSING_OBJECT } from '../shared/table/failure.js';
+import { failingPlainly, failureOf, MISSING_OBJECT, neverSent } from '../shared/table/failure.js';
 import { offerFills } from '../shared/table/fill.js';
 import { incarnate, look, notify } from '../shared/table/look.js';
 import { migrateCore, migrateSpace, type Schema } from '../shared/table/migrate.js';
@@ -47,7 +47,7 @@ function core(): Promise<Schema> {
     return made;
   });
   schema.catch(() => forget());
-  return schema;
+  return schema.catch((error) => Promise.reject(neverSent(error)));
 }
 
 async function tableOf(space: Space): Promise<SpaceNames> {
@@ -58,7 +58,7 @@ async function tableOf(space: Space): Promise<SpaceNames> {
     spaces.set(space.namespace, names);
     names.catch(() => spaces.delete(space.namespace));
   }
-  return names;
+  return names.catch((error) => Promise.reject(neverSent(error)));
 }
 
 function forget(): void {

@@ -1,3 +1,4 @@
+import { CacheError } from '../errors.js';
 import type { ClientLike, PoolLike, Queryable, Row, Statement } from './queryable.js';
 
 /**
@@ -33,6 +34,21 @@ export function failureOf(error: unknown): DatabaseFailure {
   // A backend that is ended by force reports so and goes: whether its statement took effect is not known from that.
   const isOver = severity === 'FATAL' || severity === 'PANIC' || code?.startsWith('57P') || code?.startsWith('08');
   return new DatabaseFailure(isFromServer && !isOver ? 'refused' : 'unknown', message || String(error), code);
+}
+
+/**
+ * For what failed before a statement was sent, such as the making of its table: of the statement itself it is known that
+ * it took no effect.
+ */
+export function neverSent(error: unknown): DatabaseFailure {
+  const isWrapped = error instanceof CacheError && error.cause instanceof DatabaseFailure;
+  const failure = failureOf(isWrapped ? error.cause : error);
+  const kind = failure.kind === 'unknown' ? 'unreachable' : failure.kind;
+  return new DatabaseFailure(
+    kind,
+    isWrapped ? `the cache's tables can't be made: ${failure.message}` : failure.message,
+    failure.sqlState,
+  );
 }
 
 /** What a broken connection says besides failing its statement. Without a listener that would end the process. */

@@ -42,7 +42,7 @@ export async function offerFills(
   const text = `SELECT o_incarnation, o_stored FROM ${space.fn('fill')}(
     $1::int, $2::text[], $3::text[], $4::bytea[], $5::float8[], $6::text[], $7::pg_snapshot[], $8::text[])`;
   const { rows } = await db.query(
-    options.prepare ? { name: `pgcached fill ${space.bareTable}`, text, values } : { text, values },
+    options.prepare ? { name: `pgcached fill ${space.id}`, text, values } : { text, values },
   );
   return {
     incarnation: (rows[0]?.o_incarnation as string | null) ?? undefined,

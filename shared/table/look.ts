@@ -36,7 +36,7 @@ export async function look(
     ) AS r ON true`;
   const first = `SELECT ${head}, NULL AS xid, NULL AS name, NULL AS namespace, NULL AS keys FROM ${core.meta} AS m`;
   const statement = last === undefined ? { text: first } : { text: fresh, values: [last, options.rowsMax + 1] };
-  const name = last === undefined ? {} : { name: `pgcached look ${core.table}` };
+  const name = last === undefined ? {} : { name: `pgcached look ${core.id}` };
   const { rows } = await db.query(options.prepare ? { ...statement, ...name } : statement);
   const seen = rows.filter((row) => row.xid !== null);
   return {

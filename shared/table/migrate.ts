@@ -58,9 +58,10 @@ interface Target {
   readonly steps: readonly ((logged: boolean) => string)[];
 }
 
-async function apply(pool: PoolLike, target: Target, logged: boolean): Promise<void> {
+/** @returns whether the tables are regular ones: what was asked, unless somebody else made them first */
+async function apply(pool: PoolLike, target: Target, logged: boolean): Promise<boolean> {
   const { core, object } = target;
-  await transaction(pool, async (db) => {
+  return transaction(pool, async (db) => {
     await db.query({
       text: 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))',
       values: [`pgcached ${core.migrations}`],
@@ -73,11 +74,13 @@ async function apply(pool: PoolLike, target: Target, logged: boolean): Promise<v
     const { version: from } = await installed(db, core, object);
     for (const step of target.steps.slice(from)) await db.query({ text: step(logged) });
     await persist(db, core, object, logged);
-    await db.query({
+    const { rows } = await db.query({
       text: `INSERT INTO ${core.migrations} (object, namespace, version, logged) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (object) DO UPDATE SET version = greatest(${core.migrations}.version, EXCLUDED.version), applied_at = now()`,
+        ON CONFLICT (object) DO UPDATE SET version = greatest(${core.migrations}.version, EXCLUDED.version), applied_at = now()
+        RETURNING logged`,
       values: [object, target.namespace, target.version, logged],
     });
+    return rows[0]?.logged === true;
   });
 }
 
@@ -91,6 +94,16 @@ async function persist(db: Queryable, core: CoreNames, object: string, logged: b
   });
   if (rows[0]?.kind === (logged ? 'u' : 'p'))
     await db.query({ text: `ALTER TABLE ${table} SET ${logged ? 'LOGGED' : 'UNLOGGED'}` });
+}
+
+/**
+ * Whether the server's answer may mean that it takes no UNLOGGED tables: not a connection that broke, a lock that was not
+ * to be had, resources that ran out or a shutdown, any of which would make the cache a logged one for good.
+ */
+function mayRefuseUnlogged(error: unknown): boolean {
+  const { sqlState, code } = error as { sqlState?: unknown; code?: unknown };
+  const state = sqlState ?? code;
+  return typeof state === 'string' && /^[0-9A-Z]{5}$/.test(state) && !/^(08|40|53|55|57|58|XX)/.test(state);
 }
 
 /**
@@ -118,20 +131,18 @@ export async function migrateCore(pool: PoolLike, options: { table: string; logg
   const steps = CORE_MIGRATIONS.map((step) => (logged: boolean) => step(core, logged));
   const found = await installed(pool, core, '');
   if (found.version >= CORE_VERSION) return { core, logged: found.logged };
-  if (found.version > 0 || options.logged) {
-    const logged = found.version > 0 ? found.logged : true;
-    await apply(pool, target(steps), logged);
-    return { core, logged };
-  }
-  try {
-    await apply(pool, target(steps), false);
-    return { core, logged: false };
-  } catch (error) {
+  const refused = (error: unknown): never => {
     const reason = error instanceof Error ? error.message : String(error);
-    await apply(pool, target(steps), true).catch(() => {
-      throw new CacheError('ERR_DATABASE', `the cache's tables can't be made: ${reason}`, error);
-    });
-    return { core, logged: true, loggedBecause: reason };
+    throw new CacheError('ERR_DATABASE', `the cache's tables can't be made: ${reason}`, error);
+  };
+  const asked = found.version > 0 ? found.logged : options.logged;
+  try {
+    return { core, logged: await apply(pool, target(steps), asked) };
+  } catch (error) {
+    if (asked || found.version > 0 || !mayRefuseUnlogged(error)) return refused(error);
+    const logged = await apply(pool, target(steps), true).catch(() => refused(error));
+    const because = { loggedBecause: error instanceof Error ? error.message : String(error) };
+    return { core, logged, ...(logged ? because : {}) };
   }
 }
 
@@ -150,7 +161,11 @@ export async function migrateSpace(
   const found = await installed(pool, core, space.bareTable);
   if (found.version < SPACE_VERSION) {
     const steps = SPACE_MIGRATIONS.map((step) => (asLogged: boolean) => step(core, space, asLogged));
-    await apply(pool, { core, object: space.bareTable, namespace, version: SPACE_VERSION, steps }, logged);
+    const target = { core, object: space.bareTable, namespace, version: SPACE_VERSION, steps };
+    await apply(pool, target, logged).catch((error) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new CacheError('ERR_DATABASE', `the table ${space.table} can't be made: ${reason}`, error);
+    });
   }
   return space;
 }

@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto';
 import { CacheError } from '../errors.js';
 import { DEFAULT_NAMESPACE, NAMESPACE_PATTERN } from '../protocol.js';
 
 /** The longest name of the cache's table: what is derived from it must stay under Postgres's 63 bytes. */
 const TABLE_NAME_BYTES_MAX = 40;
+const SPACE_TABLE_BYTES_MAX = 55;
 const IDENTIFIER = /^[a-z_][a-z0-9_]*$/;
 
 export const DEFAULT_TABLE = 'hyper_cache';
@@ -16,6 +18,8 @@ export interface CoreNames {
   readonly writers: string;
   readonly migrations: string;
   readonly channel: string;
+  /** Tells the names of prepared statements apart, which are one space a connection and have 63 bytes. */
+  readonly id: string;
   /** A function `suffix` of the cache, qualified. */
   fn(suffix: string): string;
 }
@@ -27,8 +31,12 @@ export interface SpaceNames {
   /** The table's name as it is, without schema and quotes. */
   readonly bareTable: string;
   readonly schema: string;
+  /** As of the core. */
+  readonly id: string;
   fn(suffix: string): string;
 }
+
+const digest = (text: string, length: number) => createHash('sha256').update(text).digest('hex').slice(0, length);
 
 /**
  * @param table name of the cache's table, lower case, at most 40 bytes, perhaps with a schema before it ('cache.entries')
@@ -59,8 +67,15 @@ export function coreNames(schema: string, table: string): CoreNames {
     writers: qualified('_writers'),
     migrations: qualified('_migrations'),
     channel: table,
+    id: digest(`${schema}.${table}`, 16),
     fn: (suffix) => qualified(`_${suffix}`),
   };
+}
+
+/** With what is derived from it a name must stay under 63 bytes, and two namespaces must not share a table. */
+function shortened(table: string): string {
+  if (table.length <= SPACE_TABLE_BYTES_MAX) return table;
+  return `${table.slice(0, SPACE_TABLE_BYTES_MAX - 9)}_${digest(table, 8)}`;
 }
 
 /** The table of a namespace is the cache's own for the default one, and otherwise one beside it, unless it is named. */
@@ -68,13 +83,14 @@ export function spaceNames(core: CoreNames, namespace: string, table?: string): 
   if (!NAMESPACE_PATTERN.test(namespace)) {
     throw new CacheError('ERR_INVALID_NAMESPACE', `'${namespace}' can't be the name of a namespace`);
   }
-  const own = namespace === DEFAULT_NAMESPACE ? core.table : `${core.table}_ns_${namespace}`.slice(0, 55);
+  const own = namespace === DEFAULT_NAMESPACE ? core.table : shortened(`${core.table}_ns_${namespace}`);
   const bareTable = table === undefined ? own : splitTable(table).name;
   return {
     namespace,
     schema: core.schema,
     bareTable,
     table: `"${core.schema}"."${bareTable}"`,
+    id: digest(`${core.schema}.${bareTable}`, 16),
     fn: (suffix) => `"${core.schema}"."${bareTable}_${suffix}"`,
   };
 }

@@ -60,7 +60,7 @@ export async function readEntries(
   const { where, values, kind } = byKey(keys);
   const text = selectEntries(schema, space, where, CONTENT);
   const { rows } = await db.query(
-    prepare ? { name: `pgcached read ${kind} ${space.bareTable}`, text, values } : { text, values },
+    prepare ? { name: `pgcached read ${kind} ${space.id}`, text, values } : { text, values },
   );
   const found: FoundEntry[] = [];
   for (const row of rows) {
@@ -94,4 +94,11 @@ export async function countEntries(db: Queryable, schema: Schema, space: SpaceNa
     AND EXISTS (SELECT FROM ${schema.core.meta})`;
   const { rows } = await db.query({ text });
   return rows[0]?.count as number;
+}
+
+/** @returns bytes of the namespace's table on disk, indexes included */
+export async function sizeOfTable(db: Queryable, space: SpaceNames): Promise<number> {
+  const text = 'SELECT pg_total_relation_size($1::regclass)::float8 AS bytes';
+  const { rows } = await db.query({ text, values: [space.table] });
+  return rows[0]?.bytes as number;
 }

@@ -95,7 +95,7 @@ export async function writeBatch(
   ];
   const text = `SELECT * FROM ${space.fn('write')}(${PARAMETERS})`;
   const { rows } = await db.query(
-    options.prepare ? { name: `pgcached write ${space.bareTable}`, text, values } : { text, values },
+    options.prepare ? { name: `pgcached write ${space.id}`, text, values } : { text, values },
   );
   const row = rows[0] as Record<string, string | null> & { o_answer: [string, number, number | null][] | null };
   if (row.o_state === 'lost' || row.o_state === 'superseded') return { state: row.o_state };
