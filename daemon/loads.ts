@@ -1,4 +1,5 @@
 import { CacheError } from '../shared/errors.js';
+import { REFUSALS_MAX } from '../shared/load-run.js';
 import { type Base, formatSnapshot, intersection } from '../shared/snapshot.js';
 import type { Fill, FillResult } from '../shared/table/fill.js';
 import type { Clock } from './clock.js';
@@ -10,8 +11,6 @@ import type { ReadAnswer } from './reads.js';
 
 /** Loads that may be handed out and not yet come back, in one namespace. */
 const TOKENS_MAX = 100_000;
-/** A load that was refused this often is answered, not stored. */
-const REFUSALS_MAX = 2;
 
 /** How a load ended for those who waited; `passed` sends them back to ask anew. */
 export type FlightEnd = Exclude<LoadOutcome, { kind: 'load' }> | { readonly kind: 'passed' };

@@ -2,6 +2,9 @@ import type { LoadContext } from './cache.js';
 import { type CheckedSetOptions, ttlToMs } from './duration.js';
 import { checkTags } from './key.js';
 
+/** After this many refusals by the table a load's value is answered and not stored. */
+export const REFUSALS_MAX = 2;
+
 /** One run of a load: what it returned, and what it said about it. */
 export class LoadRun implements LoadContext {
   readonly signal: AbortSignal;
