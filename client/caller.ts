@@ -8,6 +8,7 @@ import { Doubt } from './doubt.js';
 import * as ops from './ops.js';
 import type { CheckedConnectOptions } from './options.js';
 import { OwedDeletes } from './owed.js';
+import { refuseInTransaction } from './transaction.js';
 
 /** What `onUnavailable: 'degrade'` hides from reads and sets. */
 const DEGRADABLE: ReadonlySet<ErrorCode> = new Set([
@@ -105,6 +106,7 @@ export class Caller {
     args: A,
     keys: readonly string[] | typeof ALL,
   ): Promise<R> {
+    refuseInTransaction();
     const asked = this.#owed.count;
     try {
       const result = await this.channel.call(op, args);
@@ -130,6 +132,15 @@ export class Caller {
       if (!this.degrades(error)) throw error;
       this.dropped += keys.length;
       this.#owed.add(keys);
+    }
+  }
+
+  /** The daemon looks at what was committed; where it can't, no key is read from memory before the table has been asked. */
+  async seeCommits(): Promise<void> {
+    try {
+      await this.channel.call(ops.SYNC, []);
+    } catch {
+      this.doubt.addAll();
     }
   }
 

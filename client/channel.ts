@@ -18,6 +18,8 @@ export class Channel implements Subscriber, CallOwner {
   readonly namespace: string;
   /** Until the daemon has said: what no namespace exceeds. */
   maxValueBytes: number = LIMIT.valueBytesMax;
+  /** How SQL calls the function that invalidates in this namespace; undefined where there is none. */
+  invalidateFunction: string | undefined;
   readonly #connection: Connection;
   readonly #timeoutMs: number;
   readonly #onOpen: () => void;
@@ -118,11 +120,12 @@ export class Channel implements Subscriber, CallOwner {
     return undefined;
   }
 
-  #opened({ number, maxValueBytes }: Opened): void {
+  #opened({ number, maxValueBytes, invalidateFunction }: Opened): void {
     if (this.#closed) return;
     this.#opening = false;
     this.#number = number;
     this.maxValueBytes = maxValueBytes;
+    this.invalidateFunction = invalidateFunction;
     this.#onOpen();
     const waiting = this.#waiting;
     this.#waiting = [];

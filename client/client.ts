@@ -11,6 +11,7 @@ import { acquireConnection, releaseConnection } from './connections.js';
 import { Loader } from './loader.js';
 import * as ops from './ops.js';
 import { type CheckedConnectOptions, type ConnectOptions, checkConnectOptions } from './options.js';
+import { type CacheTransaction, runTransaction, type TransactionClient } from './transaction.js';
 
 /** A client of the daemon for one namespace; made by {@link connect}. Every call has a deadline of `timeoutMs`. */
 export class PgCachedClient implements Cache {
@@ -159,6 +160,25 @@ export class PgCachedClient implements Cache {
 
   async stats(): Promise<CacheStatistics> {
     return this.#caller.channel.call(ops.STATS, []);
+  }
+
+  /**
+   * Runs `work` in a transaction on a connection of the application's own. Invalidations made through its argument take
+   * effect if and when it commits; once this resolves, every read through this client sees them.
+   * @param client a pg Client, or what `pool.connect()` gave; not a Pool
+   * @param work may run any SQL on the client; a cache write inside is refused with ERR_INVALID_ARGUMENT
+   * @returns what `work` returns, after COMMIT; what it throws is thrown after ROLLBACK
+   * @throws CacheError ERR_INVALID_ARGUMENT, ERR_UNAVAILABLE before anything was begun
+   */
+  async withTransaction<T>(client: TransactionClient, work: (transaction: CacheTransaction) => Promise<T>): Promise<T> {
+    await this.ready();
+    const invalidate = this.#caller.channel.invalidateFunction;
+    if (invalidate === undefined) {
+      throw new CacheError('ERR_INVALID_ARGUMENT', 'this namespace has no table whose log a transaction could write');
+    }
+    const result = await runTransaction(client, invalidate, work);
+    await this.#caller.seeCommits();
+    return result;
   }
 
   /** The state of the daemon, as `pgcached status` shows it. */

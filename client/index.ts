@@ -23,3 +23,4 @@ export { TwoTierCache, type TwoTierCacheOptions } from './backends/two-tier-cach
 export { type CachedOptions, cached, getCache, setCache } from './cached.js';
 export { connect, type PgCachedClient } from './client.js';
 export type { ConnectOptions } from './options.js';
+export type { CacheTransaction, TransactionClient } from './transaction.js';

@@ -6,6 +6,7 @@ import { FLAG } from '../shared/protocol.js';
 import type { Caller } from './caller.js';
 import { LoadSkipped, packSkipped, packThrown } from './failures.js';
 import { ABANDON, FILL, LOAD, type LoadAnswer } from './ops.js';
+import { refuseInTransaction } from './transaction.js';
 
 /**
  * `getOrSet`: asks the daemon for the value or for the right to load it. Each call asks by itself, also where another of
@@ -27,6 +28,7 @@ export class Loader {
   }
 
   async getOrSet(key: string, load: Load<unknown>, options: CheckedSetOptions): Promise<unknown> {
+    refuseInTransaction();
     let answer: LoadAnswer;
     try {
       answer = await this.#ask(key);

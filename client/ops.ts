@@ -11,6 +11,7 @@ import type { ClientOp } from './call.js';
 export interface Opened {
   readonly number: number;
   readonly maxValueBytes: number;
+  readonly invalidateFunction: string | undefined;
 }
 
 /** What a load request came to; an error of the load is the error of the call. */
@@ -46,7 +47,11 @@ export const OPEN: ClientOp<readonly [namespace: string], Opened> = {
   writes: false,
   fields: 1,
   encode: (w, _ns, [namespace]) => w.str(namespace),
-  decode: (r) => ({ number: r.uint('ns'), maxValueBytes: r.uint('maxValueBytes') }),
+  decode: (r) => ({
+    number: r.uint('ns'),
+    maxValueBytes: r.uint('maxValueBytes'),
+    invalidateFunction: r.strOrNil('function'),
+  }),
 };
 
 export const GET: ClientOp<FlagsAndKey, unknown> = {
@@ -170,6 +175,14 @@ export const CLEANUP: ClientOp<readonly [], number> = {
   fields: 1,
   encode: writeNamespace,
   decode: readNumber,
+};
+
+export const SYNC: ClientOp<readonly [], void> = {
+  code: OP.sync,
+  writes: false,
+  fields: 1,
+  encode: writeNamespace,
+  decode: readNothing,
 };
 
 export const STATS: ClientOp<readonly [], CacheStatistics> = {

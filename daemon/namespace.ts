@@ -28,6 +28,8 @@ export type LoadOutcome =
 export interface Namespace {
   readonly name: string;
   readonly maxValueBytes: number;
+  /** The SQL function by which a transaction invalidates here, as it is called; undefined where there is none. */
+  readonly invalidateFunction: string | undefined;
   get(key: string, fromTable: boolean): Awaitable<Bytes | undefined>;
   getMany(keys: readonly string[], fromTable: boolean): Awaitable<(Bytes | undefined)[]>;
   has(key: string, fromTable: boolean): Awaitable<boolean>;
@@ -47,6 +49,8 @@ export interface Namespace {
   expire(key: string, ttlMs: number): Promise<boolean>;
   clear(): Promise<void>;
   invalidateTags(tags: readonly string[]): Promise<void>;
+  /** Resolves when every commit before this call has been seen here. */
+  sync(): Promise<void>;
   count(): Promise<number>;
   cleanup(): Promise<number>;
   stats(): CacheStatistics;

@@ -1,4 +1,5 @@
 import type { CacheStatistics } from '../shared/cache.js';
+import { CacheError } from '../shared/errors.js';
 import type { LogRow } from '../shared/snapshot.js';
 import { namespaceName, tagName } from '../shared/table/names.js';
 import type { WriteItem } from '../shared/table/write.js';
@@ -20,6 +21,7 @@ export interface StoreOptions {
   readonly maxBytes: number;
   readonly maxEntries: number;
   readonly maxValueBytes: number;
+  readonly invalidateFunction: string;
   /** False for a namespace whose every read goes to the table. */
   readonly hasMemory: boolean;
   readonly loadTimeoutMs: number;
@@ -44,6 +46,7 @@ export interface StoreOptions {
 export class Store implements Namespace {
   readonly name: string;
   readonly maxValueBytes: number;
+  readonly invalidateFunction: string;
   readonly #options: StoreOptions;
   readonly #memory: Memory;
   readonly #leases: Leases;
@@ -56,6 +59,7 @@ export class Store implements Namespace {
     const { name, clock, database, follower } = options;
     this.name = name;
     this.maxValueBytes = options.maxValueBytes;
+    this.invalidateFunction = options.invalidateFunction;
     this.#options = options;
     const maxBytes = options.hasMemory ? options.maxBytes : 0;
     this.#memory = new Memory({
@@ -144,6 +148,13 @@ export class Store implements Namespace {
     if (tags.length === 0) return;
     await this.#writer.invalidate(tags.map((tag) => tagName(this.name, tag)));
     this.#stats.invalidations += 1;
+  }
+
+  async sync(): Promise<void> {
+    const { follower, clock } = this.#options;
+    const askedMs = clock.now();
+    await follower.look();
+    if (follower.lastLookMs < askedMs) throw new CacheError('ERR_DATABASE', 'the log can not be looked at');
   }
 
   count(): Promise<number> {

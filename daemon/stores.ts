@@ -1,6 +1,7 @@
 import { CacheError } from '../shared/errors.js';
 import { LIMIT, NAMESPACE_PATTERN } from '../shared/protocol.js';
 import type { LogRow } from '../shared/snapshot.js';
+import { spaceTableName, splitTable } from '../shared/table/names.js';
 import type { Config } from './config.js';
 import type { Namespace } from './namespace.js';
 import { Store, type StoreOptions } from './store.js';
@@ -13,6 +14,7 @@ type Shared = Omit<
   | 'maxBytes'
   | 'maxEntries'
   | 'maxValueBytes'
+  | 'invalidateFunction'
   | 'hasMemory'
   | 'loadTimeoutMs'
   | 'settleTimeoutMs'
@@ -20,7 +22,10 @@ type Shared = Omit<
   | 'onDrop'
 >;
 
-type Limits = Pick<Config, 'defaultTtl' | 'maxBytes' | 'maxEntries' | 'maxValueBytes' | 'loadTimeoutMs' | 'namespaces'>;
+type Limits = Pick<
+  Config,
+  'table' | 'defaultTtl' | 'maxBytes' | 'maxEntries' | 'maxValueBytes' | 'loadTimeoutMs' | 'namespaces'
+>;
 
 /** How long a batch whose connection broke is resent; callers give up earlier by their own deadlines. */
 const SETTLE_TIMEOUT_MS = 30_000;
@@ -84,6 +89,7 @@ export class Stores {
       maxBytes: own.maxBytes ?? maxBytes,
       maxEntries: own.maxEntries ?? maxEntries,
       maxValueBytes,
+      invalidateFunction: invalidateFunctionOf(this.#config.table, name, own.table),
       defaultTtlMs: (own.defaultTtl ?? defaultTtl) * 1000,
       hasMemory: own.tiers !== 'table',
       loadTimeoutMs,
@@ -92,6 +98,13 @@ export class Stores {
       onDrop: () => {},
     });
   }
+}
+
+/** As an application calls it in SQL: through its own search path where the configuration names no schema. */
+function invalidateFunctionOf(table: string, namespace: string, own: string | undefined): string {
+  const { schema, name } = splitTable(table);
+  const called = `"${spaceTableName(name, namespace, own)}_invalidate"`;
+  return schema === undefined ? called : `"${schema}".${called}`;
 }
 
 /** Table and storage of a namespace, as the workers need them. */

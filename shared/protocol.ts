@@ -20,7 +20,7 @@ export const PROTOCOL_VERSION = 1;
 export const OP = {
   /** [version, release] → OK [version, release, start: a string that names this run of the daemon]. First, and once. */
   hello: 0,
-  /** [namespace] → OK [ns, maxValueBytes]. The same name gives the same number; also asked to see if anybody is there. */
+  /** [namespace] → OK [ns, maxValueBytes, the SQL function that invalidates in it or nil]. The same name gives the same number; also asked to see if anybody is there. */
   open: 1,
   /** [ns, flags, key] → OK [value] or MISS [] */
   get: 2,
@@ -62,6 +62,8 @@ export const OP = {
   abandon: 20,
   /** [] → OK [JSON text of the daemon's state] */
   status: 21,
+  /** [ns] → OK []: the daemon has seen every commit that was before this request */
+  sync: 22,
 } as const;
 
 export type OpName = keyof typeof OP;

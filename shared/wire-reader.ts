@@ -95,6 +95,10 @@ export class WireReader {
     return this.#text(field, type);
   }
 
+  strOrNil(field: string): string | undefined {
+    return this.#nil() ? undefined : this.str(field);
+  }
+
   strs(field: string): string[] {
     const count = this.#arrayHeader(field);
     const values: string[] = [];

@@ -21,6 +21,7 @@ import { set } from './set.js';
 import { setMany } from './set-many.js';
 import { stats } from './stats.js';
 import { status } from './status.js';
+import { sync } from './sync.js';
 import { ttl } from './ttl.js';
 
 /** One handler an op; one that is missing does not compile. */
@@ -47,6 +48,7 @@ const HANDLERS = {
   fill,
   abandon,
   status,
+  sync,
 } as const satisfies Record<OpName, Handler>;
 
 export const HANDLER_BY_CODE: readonly (Handler | undefined)[] = byCode(HANDLERS);

@@ -33,5 +33,8 @@ function number(session: Session, namespace: Namespace): Opened {
 }
 
 function writeOpened(writer: WireWriter, id: number, { number, namespace }: Opened): void {
-  writer.begin(4, id).uint(STATUS.ok).uint(number).uint(namespace.maxValueBytes).end();
+  writer.begin(5, id).uint(STATUS.ok).uint(number).uint(namespace.maxValueBytes);
+  if (namespace.invalidateFunction === undefined) writer.nil();
+  else writer.str(namespace.invalidateFunction);
+  writer.end();
 }

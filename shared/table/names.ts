@@ -79,12 +79,17 @@ function shortened(table: string): string {
 }
 
 /** The table of a namespace is the cache's own for the default one, and otherwise one beside it, unless it is named. */
+export function spaceTableName(coreTable: string, namespace: string, table?: string): string {
+  if (table !== undefined) return splitTable(table).name;
+  return namespace === DEFAULT_NAMESPACE ? coreTable : shortened(`${coreTable}_ns_${namespace}`);
+}
+
+/** @throws CacheError ERR_INVALID_NAMESPACE, ERR_INVALID_CONFIG for a table that can't be named so */
 export function spaceNames(core: CoreNames, namespace: string, table?: string): SpaceNames {
   if (!NAMESPACE_PATTERN.test(namespace)) {
     throw new CacheError('ERR_INVALID_NAMESPACE', `'${namespace}' can't be the name of a namespace`);
   }
-  const own = namespace === DEFAULT_NAMESPACE ? core.table : shortened(`${core.table}_ns_${namespace}`);
-  const bareTable = table === undefined ? own : splitTable(table).name;
+  const bareTable = spaceTableName(core.table, namespace, table);
   return {
     namespace,
     schema: core.schema,

@@ -151,6 +151,40 @@ test('what SQL invalidates in a transaction is dropped at its commit, and only t
   assert.is(wrong, 'unknown kind tags');
 });
 
+test('invalidations made in a transaction commit or roll back with it, and the process reads its commit', async ({
+  a,
+  b,
+  db,
+}) => {
+  const { default: pg } = await import('pg');
+  const client = new pg.Client({ connectionString: db.url });
+  await client.connect();
+  const [here, there] = [a.client(), b.client()];
+  await here.set('account', 1, { tags: ['accounts'] });
+  await eventually('both have it', async () => (await there.get('account')) === 1);
+  const failed = await here
+    .withTransaction(client, async (transaction) => {
+      await transaction.invalidateTags(['accounts']);
+      throw new Error('changed my mind');
+    })
+    .catch((error) => error.message);
+  assert.is(failed, 'changed my mind');
+  assert.is(await here.get('account'), 1);
+  const refused = await here
+    .withTransaction(client, async () => here.set('account', 2))
+    .catch((error) => `${error.code}`);
+  assert.is(refused, 'ERR_INVALID_ARGUMENT');
+  assert.is(await here.get('account'), 1);
+  assert.is(await here.withTransaction(client, async (transaction) => transaction.delete('account')), undefined);
+  assert.is(await here.get('account'), undefined, 'at once on the host that committed');
+  await eventually('the other host', async () => (await there.get('account')) === undefined, 1500);
+  const pool = new pg.Pool({ connectionString: db.url });
+  const wrong = await here.withTransaction(pool, async () => {}).catch((error) => error.code);
+  assert.is(wrong, 'ERR_INVALID_ARGUMENT');
+  await pool.end();
+  await client.end();
+});
+
 test('namespaces are apart, and each has a table of its own', async ({ a, db }) => {
   const [one, two] = [a.client(), a.client({ namespace: 'sessions' })];
   await one.set('same', 1);

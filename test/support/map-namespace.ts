@@ -25,6 +25,7 @@ const TTL_MS = 300_000;
 export class MapNamespace implements Namespace {
   readonly name: string;
   readonly maxValueBytes: number;
+  readonly invalidateFunction = undefined;
   readonly entries = new Map<string, Entry>();
   fromTableReads = 0;
   failure: CacheError | undefined;
@@ -113,6 +114,8 @@ export class MapNamespace implements Namespace {
     await this.#write();
     for (const [key, entry] of this.entries) if (entry.tags.some((tag) => tags.includes(tag))) this.entries.delete(key);
   }
+
+  async sync(): Promise<void> {}
 
   async count(): Promise<number> {
     if (this.failure !== undefined) throw this.failure;
