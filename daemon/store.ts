@@ -61,7 +61,8 @@ export class Store implements Namespace {
     this.maxValueBytes = options.maxValueBytes;
     this.invalidateFunction = options.invalidateFunction;
     this.#options = options;
-    const maxBytes = options.hasMemory ? options.maxBytes : 0;
+    // No entry is as small as one byte.
+    const maxBytes = options.hasMemory ? options.maxBytes : 1;
     this.#memory = new Memory({
       namespace: name,
       clock,
