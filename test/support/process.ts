@@ -1,15 +1,37 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Whether the process runs: one that has ended and that nobody has waited for (a zombie) does not. */
 export function isRunning(pid: number): boolean {
   if (process.platform === 'linux') {
-    const stat = existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, 'utf8') : '';
-    return stat !== '' && !/^\d+ \(.*\) Z/s.test(stat);
+    try {
+      return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    } catch {
+      return false; // also where it goes between two looks
+    }
   }
   const { stdout } = spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' });
   return stdout.trim() !== '' && !stdout.trim().startsWith('Z');
+}
+
+/** The processes that have the text in their arguments or environment, as `pid arguments` (Linux; elsewhere by arguments alone). */
+export function processesWith(text: string): string[] {
+  if (process.platform !== 'linux') {
+    const { stdout } = spawnSync('ps', ['-axo', 'pid=,command='], { encoding: 'utf8' });
+    return stdout.split('\n').filter((line) => line.includes(text));
+  }
+  const read = (pid: string, file: string): string => {
+    try {
+      return readFileSync(`/proc/${pid}/${file}`, 'utf8').replaceAll('\0', ' ');
+    } catch {
+      return ''; // it has gone, or is not ours to look at
+    }
+  };
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && isRunning(Number(name)));
+  return pids
+    .filter((pid) => read(pid, 'cmdline').includes(text) || read(pid, 'environ').includes(text))
+    .map((pid) => `${pid} ${read(pid, 'cmdline')}`);
 }
 
 /** Polls until the condition holds. @throws Error with `what` where it does not within the limit */
