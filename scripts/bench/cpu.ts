@@ -1,0 +1,28 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+/**
+ * CPU time of processes so far in microseconds, all threads, user and system; undefined where the system does not tell.
+ * (schedstat counts nanoseconds; the ticks of /proc/<pid>/stat are 10 ms each.)
+ */
+export function cpuUsOf(pids: readonly number[]): number | undefined {
+  let ns = 0;
+  try {
+    for (const pid of pids) {
+      for (const thread of readdirSync(`/proc/${pid}/task`)) {
+        ns += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]);
+      }
+    }
+  } catch {
+    return undefined;
+  }
+  return ns / 1000;
+}
+
+/** Children of a process: the backends of a postmaster. */
+export function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
