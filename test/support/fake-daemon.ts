@@ -39,6 +39,6 @@ export async function startFakeDaemon(script: Script): Promise<{ path: string; s
 /** As a daemon would greet, and open namespaces. */
 export function greet([id, op]: unknown[]): unknown[][] | undefined {
   if (op === OP.hello) return [[id, STATUS.ok, PROTOCOL_VERSION, '0.0.0-fake', 'run']];
-  if (op === OP.open) return [[id, STATUS.ok, 0, 8 * 1024 * 1024]];
+  if (op === OP.open) return [[id, STATUS.ok, 0, 8 * 1024 * 1024, null]];
   return undefined;
 }
