@@ -54,16 +54,18 @@ export function coreTables(core: CoreNames, logged: boolean): string {
 export function incarnateFunction(core: CoreNames): string {
   return `
     CREATE OR REPLACE FUNCTION ${core.fn('incarnate')}() RETURNS boolean LANGUAGE plpgsql AS $fn$
-    DECLARE next_xid bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
     BEGIN
       PERFORM pg_advisory_xact_lock(${floorLock(core)});
       INSERT INTO ${core.meta} (incarnation, table_floor, log_floor)
         VALUES (gen_random_uuid(), '0', '0') ON CONFLICT (one) DO NOTHING;
       IF NOT FOUND THEN RETURN false; END IF;
-      -- A 32-bit xid belongs to the epoch of the next one, or to the epoch before if it would lie ahead of it.
+      -- A 32-bit xid lies less than half its range behind the next one. What lies ahead of that was prepared since, and
+      -- its own rows are in the log.
       INSERT INTO ${core.log} (xid, name)
-        SELECT (CASE WHEN whole >= next_xid THEN whole - 4294967296 ELSE whole END)::text::xid8, '${EVERYTHING}'
-        FROM (SELECT (next_xid >> 32 << 32) + transaction::text::bigint AS whole FROM pg_prepared_xacts) AS prepared;
+        SELECT (next_xid - age)::text::xid8, '${EVERYTHING}'
+        FROM (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next_xid) AS present,
+          LATERAL (SELECT (next_xid - transaction::text::bigint) & 4294967295 AS age FROM pg_prepared_xacts) AS prepared
+        WHERE age BETWEEN 1 AND 2147483648 AND age <= next_xid;
       RETURN true;
     END $fn$;
   `;

@@ -3,7 +3,14 @@ import { coreTables, incarnateFunction, trimFunctions } from './core-sql.js';
 import { invalidateFunction } from './invalidate-sql.js';
 import { type CoreNames, coreNames, type SpaceNames, spaceNames, splitTable } from './names.js';
 import { type PoolLike, type Queryable, transaction } from './queryable.js';
-import { fillFunction, liveFunction, spaceTable, trimFunction, writeFunction } from './space-sql.js';
+import {
+  fillFunction,
+  foreignUpdateTrigger,
+  liveFunction,
+  spaceTable,
+  trimFunction,
+  writeFunction,
+} from './space-sql.js';
 
 /**
  * The numbered migrations: of what namespaces share, and of a namespace's own objects. Append only: what was published is
@@ -16,6 +23,7 @@ const CORE_MIGRATIONS: readonly ((core: CoreNames, logged: boolean) => string)[]
 const SPACE_MIGRATIONS: readonly ((core: CoreNames, space: SpaceNames, logged: boolean) => string)[] = [
   (core, space, logged) =>
     spaceTable(space, logged) +
+    foreignUpdateTrigger(core, space) +
     liveFunction(core, space) +
     writeFunction(core, space, logged) +
     fillFunction(core, space, logged) +

@@ -32,13 +32,7 @@ function selectEntries(schema: Schema, space: SpaceNames, where: string, columns
     FROM ${schema.core.meta} AS m LEFT JOIN ${space.table} AS e ON ${where} AND ${isLive}`;
 }
 
-/**
- * The packed bytes count only in a row that was last written together with its xid: somebody who knows only the seed's
- * columns may have changed the value since.
- */
-const CONTENT = `, e.counter::text AS counter, e.names,
-  CASE WHEN e.xmin = e.xid::xid THEN e.packed END AS packed,
-  CASE WHEN e.packed IS NULL OR e.xmin <> e.xid::xid THEN e.value::text END AS value`;
+const CONTENT = `, e.counter::text AS counter, e.names, e.packed, CASE WHEN e.packed IS NULL THEN e.value::text END AS value`;
 
 /** A statement is prepared under a name of its own for one key: `= ANY` is planned anew each time. */
 function byKey(keys: readonly string[]): { where: string; values: unknown[]; kind: string } {

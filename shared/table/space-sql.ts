@@ -26,7 +26,37 @@ export function spaceTable(space: SpaceNames, logged: boolean): string {
       ADD COLUMN IF NOT EXISTS op smallint NOT NULL DEFAULT 0,
       ADD COLUMN IF NOT EXISTS xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
       ADD COLUMN IF NOT EXISTS base pg_snapshot NOT NULL DEFAULT pg_current_snapshot();
-    CREATE INDEX IF NOT EXISTS "${space.bareTable}_expires" ON ${space.table} (expires_at);
+    DO $do$ BEGIN
+      IF NOT EXISTS (SELECT FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+        WHERE i.indrelid = '${space.table}'::regclass AND a.attname = 'expires_at') THEN
+        CREATE INDEX "${space.bareTable}_expires" ON ${space.table} (expires_at);
+      END IF;
+    END $do$;
+  `;
+}
+
+/**
+ * An update by somebody who knows only the seed's columns: it leaves xid as it was. It gets its own transaction's, so that
+ * no fill that does not see it takes its place, and is logged for those who have the key in memory. What stood beside an
+ * older value goes with that; where only the expiry was changed the value stays what it was, dead or alive.
+ */
+export function foreignUpdateTrigger(core: CoreNames, space: SpaceNames): string {
+  const trigger = `"${space.bareTable}_foreign"`;
+  return `
+    CREATE OR REPLACE FUNCTION ${space.fn('foreign')}() RETURNS trigger LANGUAGE plpgsql AS $fn$
+    BEGIN
+      IF (NEW.value, NEW.counter) IS DISTINCT FROM (OLD.value, OLD.counter) THEN
+        NEW.packed := NULL;
+        NEW.names := NULL;
+        NEW.base := pg_current_snapshot();
+      END IF;
+      NEW.xid := pg_current_xact_id();
+      INSERT INTO ${core.log} (namespace, keys) VALUES (${literal(space.namespace)}, ARRAY[OLD.key, NEW.key]);
+      RETURN NEW;
+    END $fn$;
+    DROP TRIGGER IF EXISTS ${trigger} ON ${space.table};
+    CREATE TRIGGER ${trigger} BEFORE UPDATE ON ${space.table}
+      FOR EACH ROW WHEN (OLD.xid = NEW.xid) EXECUTE FUNCTION ${space.fn('foreign')}();
   `;
 }
 
@@ -51,10 +81,11 @@ export function killed(
   core: CoreNames,
   space: SpaceNames,
   value: { key: string; names: string; base: string },
+  below?: string,
 ): string {
   return `EXISTS (
     SELECT FROM ${core.log} AS l
-    WHERE l.name = ANY (${namesOf(space, value.key, value.names)})
+    WHERE ${below === undefined ? '' : `l.xid < ${below} AND `}l.name = ANY (${namesOf(space, value.key, value.names)})
       AND l.xid >= pg_snapshot_xmin(${value.base})
       AND NOT pg_visible_in_snapshot(l.xid, ${value.base})
       AND pg_visible_in_snapshot(l.xid, pg_current_snapshot()))`;
@@ -238,13 +269,15 @@ export function fillFunction(core: CoreNames, space: SpaceNames, logged: boolean
 }
 
 /**
- * The second step of a trim, a chunk at a time: removes what has expired, or (p_after given) what the log kills among the
- * next keys. Rows that somebody holds are skipped.
+ * The second step of a trim, a chunk at a time: removes what has expired, or (p_after given) what the log below the floor
+ * kills among the next keys, however young: a write whose snapshot is older than an invalidation may commit after it, and
+ * must not come alive when the log's row goes. Rows that somebody holds are skipped.
  * o_seen counts what was there to remove, o_last is the last key looked at (null at the end).
  */
 export function trimFunction(core: CoreNames, space: SpaceNames, logged: boolean): string {
   const sameIncarnation = `EXISTS (SELECT FROM ${core.meta} AS m
     WHERE ${incarnation('m', logged)} = p_incarnation AND m.table_floor >= p_floor)`;
+  const victim = killed(core, space, { key: 'e.key', names: 'e.names', base: 'e.base' }, 'p_floor');
   return `
     CREATE OR REPLACE FUNCTION ${space.fn('trim')}(
       p_incarnation text, p_floor xid8, p_after text, p_limit int,
@@ -266,13 +299,12 @@ export function trimFunction(core: CoreNames, space: SpaceNames, logged: boolean
         END IF;
         RETURN;
       END IF;
-      SELECT max(chunk.key), count(*) FILTER (WHERE chunk.victim)
-        INTO o_last, o_seen FROM (
-          SELECT e.key, e.xid < p_floor AND ${killed(core, space, { key: 'e.key', names: 'e.names', base: 'e.base' })} AS victim
-          FROM ${space.table} AS e WHERE e.key > p_after ORDER BY e.key LIMIT p_limit) AS chunk;
+      SELECT max(chunk.key), count(*) FILTER (WHERE chunk.victim) INTO o_last, o_seen FROM (
+        SELECT e.key, ${victim} AS victim FROM ${space.table} AS e
+        WHERE e.key > p_after ORDER BY e.key LIMIT p_limit) AS chunk;
       DELETE FROM ${space.table} WHERE ctid = ANY (ARRAY(
         SELECT e.ctid FROM ${space.table} AS e
-        WHERE e.key > p_after AND e.key <= o_last AND e.xid < p_floor AND ${sameIncarnation} AND ${killed(core, space, { key: 'e.key', names: 'e.names', base: 'e.base' })}
+        WHERE e.key > p_after AND e.key <= o_last AND ${sameIncarnation} AND ${victim}
         FOR UPDATE SKIP LOCKED));
       GET DIAGNOSTICS o_removed = ROW_COUNT;
     END $fn$;
