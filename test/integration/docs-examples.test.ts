@@ -1,8 +1,9 @@
-/** Every js and ts block of README.md and docs/*.md is run by a process of its own, and prints what it says. */
+/** Every js, ts and sql block of README.md and docs/*.md is run, and prints what it says; js and ts in a process of their own. */
 import { spawn } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import pg from 'pg';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type TestServer, testServer } from '../support/daemon.js';
@@ -17,7 +18,9 @@ const test = suite('docs-examples');
 
 const blocks = allBlocks(root);
 const examples = blocks.filter(({ language }) => (RUNNABLE as readonly string[]).includes(language));
-const needsDaemon = examples.some(({ marks }) => marks.includes('daemon') && !marks.includes('no-run'));
+const needsDaemon = examples.some(
+  ({ language, marks }) => (language === 'sql' || marks.includes('daemon')) && !marks.includes('no-run'),
+);
 
 let database: TestDatabase | undefined;
 let server: TestServer | undefined;
@@ -27,6 +30,7 @@ test.before(async () => {
   if (!needsDaemon) return;
   database = await testDatabase();
   server = await testServer(database.url);
+  await server.client().count(); // the tables are there from here on
 });
 test.after(async () => {
   await server?.close();
@@ -66,6 +70,24 @@ async function succeed(what: string, args: readonly string[], env?: NodeJS.Proce
   return stdout;
 }
 
+/** Runs a block of SQL as psql would. @returns its rows, a line each, the columns parted by ` | ` */
+async function runSqlBlock({ at, code }: DocBlock): Promise<string[]> {
+  const client = new pg.Client({ connectionString: database!.url });
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    const asText = { getTypeParser: () => (text: string) => text } as unknown as pg.CustomTypesConfig;
+    const results = [await client.query({ text: code, rowMode: 'array', types: asText })].flat();
+    return results.flatMap(({ rows }) =>
+      (rows as string[][]).map((row) => row.map((cell) => cell ?? 'null').join(' | ')),
+    );
+  } catch (error) {
+    throw new Error(`${at}: ${(error as Error).message}`);
+  } finally {
+    await client.end();
+  }
+}
+
 /** @returns the JavaScript file of the block, compiled where it is TypeScript */
 async function prepare(block: DocBlock): Promise<string> {
   const name = block.at.replace(/\W+/g, '-');
@@ -102,6 +124,10 @@ test('fences of other kinds, which nothing would try, are noticed', () => {
 for (const block of examples) {
   const isRun = !block.marks.includes('no-run');
   test(`${block.at} ${isRun ? 'runs' : 'can be read'}`, async () => {
+    if (block.language === 'sql') {
+      if (isRun) assert.equal(await runSqlBlock(block), [...block.prints], block.at);
+      return;
+    }
     const file = await prepare(block);
     if (!isRun) {
       if (block.language === 'js') await succeed(`${block.at} checked`, ['--check', file]);

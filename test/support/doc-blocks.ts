@@ -8,16 +8,16 @@ export interface DocBlock {
   readonly language: string;
   readonly marks: readonly string[];
   readonly code: string;
-  /** What the block says that it prints: its lines that begin with `// → `. */
+  /** What the block says that it prints: its lines that begin with `// → `, or in SQL with `-- → `. */
   readonly prints: readonly string[];
 }
 
 /** How a block is tried. `daemon`: with a running daemon and its Postgres; `no-run`: read, but not run. */
 export const MARKS = ['daemon', 'no-run'] as const;
-/** js is run; ts is compiled, then run. */
-export const RUNNABLE = ['js', 'ts'] as const;
+/** js is run; ts is compiled, then run; sql is run in the database of the daemon, after the blocks above it. */
+export const RUNNABLE = ['js', 'ts', 'sql'] as const;
 /** Languages that no test can try. Any other (javascript, mjs, typescript, …) would escape the tests. */
-export const OTHER = ['', 'sh', 'sql', 'json', 'ini', 'text', 'console'] as const;
+export const OTHER = ['', 'sh', 'json', 'ini', 'text', 'console'] as const;
 
 export function blocksOf(path: string, markdown: string): DocBlock[] {
   const fences = markdown.matchAll(/^```([^\n]*)\n(.*?)^```$/gms);
@@ -25,7 +25,7 @@ export function blocksOf(path: string, markdown: string): DocBlock[] {
     const [language = '', ...marks] = fence[1]!.trim().split(/\s+/);
     const code = fence[2]!;
     const line = markdown.slice(0, fence.index).split('\n').length;
-    const prints = [...code.matchAll(/^\s*\/\/ → (.*)$/gm)].map((match) => match[1]!.trim());
+    const prints = [...code.matchAll(/^\s*(?:\/\/|--) → (.*)$/gm)].map((match) => match[1]!.trim());
     return { at: `${path}:${line}`, language, marks, code, prints };
   });
 }
