@@ -70,7 +70,7 @@ async function succeed(what: string, args: readonly string[], env?: NodeJS.Proce
   return stdout;
 }
 
-/** Runs a block of SQL as psql would. @returns its rows, a line each, the columns parted by ` | ` */
+/** Runs a block of SQL: one transaction, unless it says otherwise. @returns its rows, a line each, the columns parted by ` | ` */
 async function runSqlBlock({ at, code }: DocBlock): Promise<string[]> {
   const client = new pg.Client({ connectionString: database!.url });
   client.on('error', () => {});
