@@ -5,7 +5,6 @@ import { CacheError } from '../shared/errors.js';
 import { checkTags, storedKey } from '../shared/key.js';
 import { checkLoadOptions, checkSetOptions } from '../shared/load-options.js';
 import { LIMIT } from '../shared/protocol.js';
-import { entryPairs, storedKeys } from './backends/arguments.js';
 import { ALL, Caller } from './caller.js';
 import type { Connection } from './connection.js';
 import { acquireConnection, releaseConnection } from './connections.js';
