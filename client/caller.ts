@@ -85,15 +85,34 @@ export class Caller {
 
   async readMany(keys: readonly string[]): Promise<readonly unknown[]> {
     try {
-      if (this.#owed.any && keys.some((key) => this.#owed.has(key))) await this.#owed.settle();
+      const owed = this.#owed.any ? await this.#stillOwed(keys) : undefined;
       const marks = keys.map((key) => this.doubt.mark(key));
-      const flags = marks.some((mark) => mark !== 0) ? FLAG.fromTable : 0;
+      const partial = this.#options.onUnavailable === 'degrade' ? FLAG.partial : 0;
+      const flags = partial | (marks.some((mark) => mark !== 0) ? FLAG.fromTable : 0);
       const values = await this.channel.call(ops.GET_MANY, [flags, keys]);
-      for (const [i, key] of keys.entries()) if (marks[i] !== 0) this.doubt.settle(key, marks[i]!);
-      return values;
+      for (const [i, key] of keys.entries()) {
+        // A miss may mean that the key's database is away: then the table was not asked.
+        const isAnswered = partial === 0 || values[i] !== undefined;
+        if (marks[i] !== 0 && isAnswered) this.doubt.settle(key, marks[i]!);
+      }
+      return owed === undefined ? values : values.map((value, i) => (owed.has(keys[i]!) ? undefined : value));
     } catch (error) {
       if (this.degrades(error)) return [];
       throw error;
+    }
+  }
+
+  /** Which of the keys can't be looked at yet, the others being none of them; undefined where all can. */
+  async #stillOwed(keys: readonly string[]): Promise<ReadonlySet<string> | undefined> {
+    const owed = new Set(keys.filter((key) => this.#owed.has(key)));
+    if (owed.size === 0) return undefined;
+    try {
+      await this.#owed.settle();
+      return undefined;
+    } catch (error) {
+      // With several databases one of them may be away, and with it these keys, but not the others.
+      if (!this.degrades(error) || owed.size === keys.length) throw error;
+      return owed;
     }
   }
 

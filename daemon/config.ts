@@ -1,6 +1,7 @@
 import { isAbsolute, join } from 'node:path';
 import { CacheError } from '../shared/errors.js';
 import { LIMIT } from '../shared/protocol.js';
+import { databasesOf } from './databases.js';
 import { suggestion } from './nearest.js';
 import {
   ENVIRONMENT_PREFIX,
@@ -106,18 +107,18 @@ function read(name: OptionName, layers: readonly Layer[]): Found | undefined {
 }
 
 /** Of the URL and the file that holds it the one of the nearer source counts; one source may not give both. */
-function readDatabaseUrl(layers: readonly Layer[]): string | undefined {
+function readDatabaseUrl(layers: readonly Layer[]): Config['databaseUrl'] {
   for (const layer of layers) {
     const url = read('databaseUrl', [layer]);
     const file = read('databaseUrlFile', [layer]);
     if (url !== undefined && file !== undefined) {
       throw invalid(`${layer.nameOf('databaseUrl')} and ${layer.nameOf('databaseUrlFile')} are given both: give one`);
     }
-    if (url !== undefined) return url.value as string;
+    if (url !== undefined) return url.value as Config['databaseUrl'];
     if (file === undefined) continue;
     const name = layer.nameOf('databaseUrlFile');
     const inFile: Layer = { values: { databaseUrl: readSecretFile(file.value as string, name) }, nameOf: () => name };
-    return read('databaseUrl', [inFile])?.value as string;
+    return read('databaseUrl', [inFile])?.value as Config['databaseUrl'];
   }
   return undefined;
 }
@@ -174,10 +175,31 @@ function checkTogether(config: Config): Config {
       `socket has ${socketBytes} bytes, more than the ${LIMIT.socketPathBytesMax} that a socket path can have`,
     );
   }
+  checkPlacement(config);
   const namespaceTables = Object.values(config.namespaces).map(({ table }) => table);
   if (namespaceTables.includes(config.table))
     throw invalid(`a namespace has the table of the default one, ${config.table}`);
   return config;
+}
+
+function checkPlacement(config: Config): void {
+  let names: readonly string[];
+  try {
+    names = databasesOf(config).map(({ name }) => name);
+  } catch (error) {
+    throw invalid((error as Error).message);
+  }
+  for (const [namespace, { tiers, placement, database }] of Object.entries(config.namespaces)) {
+    if (database !== undefined && !names.includes(database)) {
+      throw invalid(`namespaces.${namespace}.database is not one of ${names.join(', ')}`);
+    }
+    if (database !== undefined && placement === 'spread') {
+      throw invalid(`namespaces.${namespace} can't both be spread and lie on one database`);
+    }
+    if (tiers === 'memory' && (placement ?? database) !== undefined) {
+      throw invalid(`namespaces.${namespace} is kept in memory alone: it lies on no database`);
+    }
+  }
 }
 
 function invalid(problem: string): CacheError {

@@ -6,7 +6,7 @@ import type { Environment } from './options.js';
 /** Any of these says that Postgres's own environment was meant. */
 const POSTGRES_VARIABLES = ['PGHOST', 'PGPORT', 'PGDATABASE', 'PGUSER'] as const;
 
-type Needed = Pick<Config, 'databaseUrl' | 'connectTimeoutMs' | 'statementTimeoutMs' | 'pooler'>;
+type Needed = Pick<Config, 'connectTimeoutMs' | 'statementTimeoutMs' | 'pooler'>;
 
 /** Whether anything says which Postgres is meant. */
 export function isDatabaseNamed({ databaseUrl }: Pick<Config, 'databaseUrl'>, environment: Environment): boolean {
@@ -15,17 +15,22 @@ export function isDatabaseNamed({ databaseUrl }: Pick<Config, 'databaseUrl'>, en
 
 /**
  * What every connection of this project to Postgres is opened with.
+ * @param databaseUrl one of the configuration's; undefined for what Postgres's environment names
  * @throws CacheError ERR_INVALID_CONFIG where nothing says which Postgres
  */
-export function connectionOptions(config: Needed, environment: Environment = process.env): pg.ClientConfig {
-  if (!isDatabaseNamed(config, environment)) {
+export function connectionOptions(
+  config: Needed,
+  databaseUrl: string | undefined,
+  environment: Environment = process.env,
+): pg.ClientConfig {
+  if (!isDatabaseNamed({ databaseUrl }, environment)) {
     throw new CacheError(
       'ERR_INVALID_CONFIG',
       'no database was named: give databaseUrl (--database-url, PGCACHED_DATABASE_URL) or PGHOST; or run `pgcached dev`, which brings a Postgres along',
     );
   }
   return {
-    ...(config.databaseUrl === undefined ? {} : { connectionString: config.databaseUrl }),
+    ...(databaseUrl === undefined ? {} : { connectionString: databaseUrl }),
     application_name: 'pgcached',
     connectionTimeoutMillis: config.connectTimeoutMs,
     keepAlive: true,

@@ -6,21 +6,15 @@ const BETWEEN_URLS = /,(?=\s*(?:postgres(?:ql)?|socket):)/;
  * Reads `databaseUrl`: one URL, or several as an array or with commas between them. No error shows any part of a URL,
  * since any part may turn out to be of a password.
  */
-export function databaseOf(raw: unknown): string {
+export function readDatabases(raw: unknown): string | readonly string[] {
   const urls = (Array.isArray(raw) ? raw : [raw]).flatMap((item: unknown) => {
     if (typeof item !== 'string') throw new Error('must be a URL, or several');
     return item.split(BETWEEN_URLS).map((url) => url.trim());
   });
   for (const url of urls) checkUrl(url);
-  return onlyOne(urls);
-}
-
-/** The one place that stands in the way of sharding. */
-function onlyOne(urls: readonly string[]): string {
-  const [first, ...others] = urls;
+  const [first] = urls;
   if (first === undefined) throw new Error('must be a URL');
-  if (others.length > 0) throw new Error('names several databases, and several databases are not supported yet');
-  return first;
+  return urls.length === 1 ? first : Object.freeze(urls);
 }
 
 function checkUrl(text: string): void {

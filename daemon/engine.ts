@@ -1,23 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import { RELEASE } from '../shared/release.js';
-import { splitTable } from '../shared/table/names.js';
+import { topologyName } from '../shared/table/names.js';
 import { systemClock } from './clock.js';
 import { type Config, describeConfig } from './config.js';
-import { connectionOptions } from './connection-options.js';
-import { Follower } from './follower.js';
-import type { Identity } from './identity.js';
-import { Listener } from './listener.js';
-import { createChangeLog, type Log } from './log.js';
+import { databasesOf } from './databases.js';
+import { Identity } from './identity.js';
+import type { Log } from './log.js';
+import { Members } from './members.js';
 import type { Namespace } from './namespace.js';
-import { Stores, spaceOf } from './stores.js';
-import { Trimmer } from './trimmer.js';
-import { Wakeups } from './wakeups.js';
-import { WorkersDatabase } from './workers.js';
-import { LOCK_TIMEOUT_MS } from './writer.js';
+import { Placement } from './placement.js';
+import { Shard } from './shard.js';
+import { fingerprintOf } from './topology.js';
 
-/** How long the start waits for the first look: a database that is up is then ready, one that is down is not waited for. */
+/** How long the start waits for the first looks: a database that is up is then ready, one that is down is not waited for. */
 const FIRST_LOOK_MS = 5_000;
 const SWEEP_INTERVAL_MS = 1_000;
+
+/** What every name of a topology begins with. */
+const TOPOLOGY = topologyName('');
 
 /** Everything behind the socket, wired: who is told of what. The one place that knows all the parts. */
 export class Engine {
@@ -25,159 +25,138 @@ export class Engine {
   readonly #log: Log;
   readonly #clock = systemClock;
   readonly #startedMs = systemClock.now();
-  readonly #database: WorkersDatabase;
-  readonly #follower: Follower;
-  readonly #listener: Listener;
-  readonly #trimmer: Trimmer;
-  readonly #wakeups: Wakeups;
-  #stores: Stores | undefined;
-  #started: Promise<Stores>;
-  #setStarted: (stores: Stores) => void = () => {};
+  readonly #shards: readonly Shard[];
+  readonly #members: Members;
+  #placement: Placement | undefined;
+  #started: Promise<Placement>;
+  #setStarted: (placement: Placement) => void = () => {};
   #callOffSweep: (() => void) | undefined;
-  #blind: string | undefined;
-  #deaf: string | undefined = 'not listening yet';
 
   constructor(config: Config, log: Log) {
     this.#config = config;
     this.#log = log;
-    const clock = this.#clock;
-    const { staleBoundMs, pollIntervalMs, trimIntervalMs, trimLagMs } = config;
-    const onChange = createChangeLog(log);
-    const connection = connectionOptions(config);
-    const daemonId = randomUUID();
     this.#started = new Promise((resolve) => {
       this.#setStarted = resolve;
     });
-    this.#database = new WorkersDatabase({
-      connection,
-      pooler: config.pooler,
-      poolSize: config.poolSize,
-      table: config.table,
-      logged: config.logged,
-      workers: config.workers,
-      lockTimeoutMs: LOCK_TIMEOUT_MS,
-      lookTimeoutMs: Math.max(200, staleBoundMs),
-      daemonId,
-      space: (namespace) => spaceOf(config, namespace),
-      onNotice: (text) => log.warn(text),
+    const nodes = databasesOf(config);
+    const daemonId = randomUUID();
+    this.#shards = nodes.map((node, at) => {
+      return new Shard({
+        node,
+        config,
+        clock: this.#clock,
+        daemonId,
+        log: nodes.length === 1 ? log : log.child({ shard: node.name }),
+        bar: () => this.#members.bar(at),
+        onSight: (blind) => {
+          if (blind === undefined) this.#members.sighted(at);
+          else this.#members.blind(at, blind.message);
+        },
+        onReset: () => void this.#members.settle(),
+        onName: (name) => {
+          if (name.startsWith(TOPOLOGY)) void this.#members.settle();
+        },
+      });
     });
-    this.#wakeups = new Wakeups(this.#database);
-    this.#follower = new Follower({
-      database: this.#database,
-      clock,
-      staleBoundMs,
-      pollIntervalMs,
-      apply: (row) => this.#stores?.learn(row),
-      reset: (reason) => {
-        log.debug({ reason }, 'memory emptied');
-        this.#stores?.reset();
-      },
-      onSight: (blind) => {
-        this.#blind = blind?.message;
-        if (blind === undefined) onChange('database', 'up', 'the database answers');
-        else onChange('database', 'down', `the database does not answer: ${blind.message}`, { level: 'error' });
-      },
-    });
-    this.#listener = new Listener({
-      connection,
-      channel: splitTable(config.table).name,
-      daemonId,
-      clock,
-      onWake: () => this.#follower.wake(),
-      onHearing: (deaf) => {
-        this.#deaf = deaf?.message;
-        if (deaf === undefined) onChange('listen', 'hearing', 'wake-ups arrive');
-        else onChange('listen', 'deaf', `no wake-ups, polling alone: ${deaf.message}`, { level: 'warn' });
-      },
-    });
-    this.#trimmer = new Trimmer({
-      clock,
-      database: this.#database,
-      follower: this.#follower,
-      intervalMs: trimIntervalMs,
-      lagMs: trimLagMs,
+    this.#members = new Members({
+      members: this.#shards.map(({ node, record }) => ({ name: node.name, record })),
+      fingerprint: fingerprintOf(config, nodes),
+      clock: this.#clock,
       random: Math.random,
-      onFailure: (error) => log.debug({ reason: error.message }, 'a trim did not end'),
-      onTrimmed: (rows) => rows > 0 && log.debug({ rows }, 'trimmed'),
+      onBegun: (names) => {
+        log.warn(
+          { shards: names },
+          'the cache was not spread in this way before: all that these databases held was invalidated',
+        );
+      },
+      onOutvoted: (reason) => this.#outvoted(reason),
+      onRefused: (_, reason) => log.error(reason),
     });
   }
 
   /** Begins to follow, listen and trim. The identity is this daemon's alone from here on. */
   async start(identity: Identity): Promise<void> {
-    this.#stores = new Stores(this.#config, {
-      database: this.#database,
-      clock: this.#clock,
-      identity,
-      follower: this.#follower,
-      onWritten: () => this.#wakeups.send(),
-      onSuperseded: () =>
-        this.#log.error(
-          'another daemon writes under the same identity (a copied state folder?): going on as a new host',
-        ),
-      defer: (run) => setImmediate(run),
+    // Each database has numbers of its own: one that finds a number taken must not disturb the others.
+    const shards = this.#shards.map((shard) => {
+      return { node: shard.node, stores: shard.openStores(new Identity(identity.host, identity.start)) };
     });
-    this.#setStarted(this.#stores);
-    let callOff = () => {};
-    const patience = new Promise<void>((resolve) => {
-      callOff = this.#clock.after(FIRST_LOOK_MS, resolve);
-    });
-    await Promise.race([this.#follower.look(), patience]);
-    callOff();
-    this.#listener.start();
-    this.#trimmer.start();
+    this.#placement = new Placement({ config: this.#config, clock: this.#clock, shards });
+    this.#setStarted(this.#placement);
+    await this.#inTime(Promise.all(this.#shards.map((shard) => shard.look())), FIRST_LOOK_MS);
+    await this.#members.start();
+    for (const shard of this.#shards) shard.listen();
     this.#sweepSoon();
   }
 
   namespace(name: string): Namespace | Promise<Namespace> {
-    return this.#stores?.open(name) ?? this.#started.then((stores) => stores.open(name));
+    return this.#placement?.open(name) ?? this.#started.then((placement) => placement.open(name));
   }
 
   isFresh(): boolean {
-    return this.#follower.isFresh(this.#clock.now());
+    const nowMs = this.#clock.now();
+    return this.#shards.every((shard) => shard.isFresh(nowMs));
   }
 
+  /** Of several databases the first lines tell the worst, and `shards` tells of each. */
   status(): Record<string, unknown> {
     const nowMs = this.#clock.now();
-    const { lastLookMs, sight } = this.#follower;
+    const shards = this.#shards.map((shard, at) => {
+      return { name: shard.node.name, ...shard.status(nowMs), refused: this.#members.refusal(at) ?? null };
+    });
+    const [first] = shards;
+    const looks = shards.map(({ msSinceLastLook }) => msSinceLastLook);
+    const worst = (field: 'database' | 'listen') => shards.find((shard) => shard[field] !== 'ok')?.[field] ?? 'ok';
     return {
       release: RELEASE,
       node: process.version,
       pid: process.pid,
       uptimeSeconds: Math.round((nowMs - this.#startedMs) / 1000),
       socket: this.#config.socket,
-      fresh: this.#follower.isFresh(nowMs),
-      msSinceLastLook: Number.isFinite(lastLookMs) ? Math.round(nowMs - lastLookMs) : null,
+      fresh: this.isFresh(),
+      msSinceLastLook: looks.includes(null) ? null : Math.max(...(looks as number[])),
       staleBoundMs: this.#config.staleBoundMs,
-      incarnation: sight?.incarnation ?? null,
-      database: this.#blind ?? 'ok',
-      listen: this.#deaf ?? 'ok',
+      incarnation: shards.length === 1 ? first?.incarnation : null,
+      database: worst('database'),
+      listen: worst('listen'),
+      ...(shards.length === 1 ? {} : { shards: Object.fromEntries(shards.map(({ name, ...rest }) => [name, rest])) }),
       rssBytes: process.memoryUsage.rss(),
-      namespaces: this.#stores?.describe() ?? {},
+      namespaces: this.#placement?.describe() ?? {},
       config: describeConfig(this.#config),
     };
   }
 
   /** Waits for writes that are under way. */
   async drain(timeoutMs: number): Promise<void> {
-    let callOff = () => {};
-    const patience = new Promise<void>((resolve) => {
-      callOff = this.#clock.after(timeoutMs, resolve);
-    });
-    await Promise.race([this.#stores?.drained(), patience]);
-    callOff();
+    await this.#inTime(Promise.all(this.#shards.map((shard) => shard.drained())), timeoutMs);
   }
 
   async stop(): Promise<void> {
     this.#callOffSweep?.();
-    this.#trimmer.stop();
-    this.#follower.stop();
-    await this.#listener.stop();
-    await this.#database.close();
+    await Promise.all(this.#shards.map((shard) => shard.stop()));
+  }
+
+  #outvoted(reason: string | undefined): void {
+    if (reason === undefined) {
+      this.#log.info('the cache is spread as it is here again: going on');
+      return;
+    }
+    this.#log.error(reason);
+    for (const shard of this.#shards) shard.reset();
+  }
+
+  async #inTime(work: Promise<unknown>, timeoutMs: number): Promise<void> {
+    let callOff = () => {};
+    const patience = new Promise<void>((resolve) => {
+      callOff = this.#clock.after(timeoutMs, resolve);
+    });
+    await Promise.race([work, patience]);
+    callOff();
   }
 
   #sweepSoon(): void {
     this.#callOffSweep = this.#clock.after(SWEEP_INTERVAL_MS, () => {
-      this.#stores?.sweep();
+      for (const shard of this.#shards) shard.sweep();
+      this.#placement?.sweep();
       this.#sweepSoon();
     });
   }

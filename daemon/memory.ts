@@ -74,7 +74,7 @@ export class Memory {
 
   /** Only the end of a lease may call this. The bytes are copied: a view would keep its whole frame or batch alive. */
   fill(key: string, entry: MemoryEntry, expiresAtMs: number): void {
-    const kept = { bytes: entry.bytes.slice(), base: entry.base, names: entry.names };
+    const kept = { bytes: new Uint8Array(entry.bytes), base: entry.base, names: entry.names };
     if (!this.#lru.set(key, kept, kept.bytes.length, expiresAtMs, this.#clock.now())) return;
     for (const name of entry.names) {
       const keys = this.#keysByName.get(name);

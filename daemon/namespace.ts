@@ -31,7 +31,8 @@ export interface Namespace {
   /** The SQL function by which a transaction invalidates here, as it is called; undefined where there is none. */
   readonly invalidateFunction: string | undefined;
   get(key: string, fromTable: boolean): Awaitable<Bytes | undefined>;
-  getMany(keys: readonly string[], fromTable: boolean): Awaitable<(Bytes | undefined)[]>;
+  /** @param partial keys that can't be read, where others can, are misses; without it the whole call fails */
+  getMany(keys: readonly string[], fromTable: boolean, partial: boolean): Awaitable<(Bytes | undefined)[]>;
   has(key: string, fromTable: boolean): Awaitable<boolean>;
   set(key: string, value: Bytes, ttlMs: number | undefined, tags: readonly string[]): Promise<void>;
   setMany(

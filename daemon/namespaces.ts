@@ -1,7 +1,7 @@
 import { NAMESPACE_PATTERN } from '../shared/protocol.js';
 import { suggestion } from './nearest.js';
-import { type NamespaceConfig, OPTIONS, STORAGES, TIERS } from './options.js';
-import { inRange, oneOf, readBytes, readInteger, readTable, readTtl, showBytes } from './values.js';
+import { type NamespaceConfig, OPTIONS, PLACEMENTS, STORAGES, TIERS } from './options.js';
+import { inRange, oneOf, readBytes, readInteger, readTable, readText, readTtl, showBytes } from './values.js';
 
 const FIELDS: { readonly [Name in keyof Required<NamespaceConfig>]: (raw: unknown) => NamespaceConfig[Name] } = {
   table: readTable,
@@ -10,6 +10,8 @@ const FIELDS: { readonly [Name in keyof Required<NamespaceConfig>]: (raw: unknow
   maxEntries: (raw) => inRange(readInteger(raw), OPTIONS.maxEntries, String),
   tiers: (raw) => oneOf(raw, TIERS),
   storage: (raw) => oneOf(raw, STORAGES),
+  placement: (raw) => oneOf(raw, PLACEMENTS),
+  database: readText,
 };
 
 const FIELD_NAMES = Object.keys(FIELDS) as readonly (keyof NamespaceConfig)[];

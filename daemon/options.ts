@@ -1,5 +1,6 @@
 import { availableParallelism, homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
+import { ENTRIES_MAX } from '../shared/lru.js';
 import { DEFAULT_TTL_SECONDS, LIMIT } from '../shared/protocol.js';
 import { DEFAULT_TABLE } from '../shared/table/names.js';
 
@@ -12,7 +13,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What an option's value is: how it is read, checked and shown. */
 export interface Kinds {
-  databases: string;
+  databases: string | readonly string[];
+  weights: readonly number[];
   text: string;
   path: string;
   table: string;
@@ -22,6 +24,7 @@ export interface Kinds {
   milliseconds: number;
   ttl: number;
   mode: string;
+  placement: Placement;
   level: LogLevel;
   namespaces: Readonly<Record<string, NamespaceConfig>>;
 }
@@ -31,6 +34,8 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export const TIERS = ['memory+table', 'memory', 'table'] as const;
 export const STORAGES = ['jsonb', 'packed'] as const;
+export const PLACEMENTS = ['spread', 'whole'] as const;
+export type Placement = (typeof PLACEMENTS)[number];
 
 /** What a namespace may have of its own; what is missing is as for the daemon. */
 export interface NamespaceConfig {
@@ -40,6 +45,9 @@ export interface NamespaceConfig {
   readonly maxEntries?: number;
   readonly tiers?: (typeof TIERS)[number];
   readonly storage?: (typeof STORAGES)[number];
+  readonly placement?: Placement;
+  /** The name of the one database that it lies on whole. */
+  readonly database?: string;
 }
 
 export interface Option<Kind extends keyof Kinds = keyof Kinds> {
@@ -62,11 +70,21 @@ export const OPTIONS = {
   config: { kind: 'path', help: 'a JSON file with options by the names of this table' },
   databaseUrl: {
     kind: 'databases',
-    help: "where Postgres is: postgres://user@host/database, or postgres:///database?host=/run/postgresql for a Unix socket; without one, Postgres's own PGHOST, PGDATABASE, …",
+    help: "where Postgres is: postgres://user@host/database, or postgres:///database?host=/run/postgresql for a Unix socket; without one, Postgres's own PGHOST, PGDATABASE, …; several (repeated, or with commas between them) share the cache, see docs/sharding.md",
   },
   databaseUrlFile: {
     kind: 'path',
     help: 'a file that holds the database URL, so that a password stands in no command line',
+  },
+  databaseWeights: {
+    kind: 'weights',
+    defaultText: 'all alike',
+    help: 'the shares of several databases, in the order of their URLs: 1,2 puts two thirds on the second',
+  },
+  placement: {
+    kind: 'placement',
+    default: 'spread',
+    help: 'where several databases share the cache: spread puts each key of a namespace on one of them, whole puts each namespace on one, which its tags need',
   },
   pooler: {
     kind: 'boolean',
@@ -97,7 +115,7 @@ export const OPTIONS = {
     help: "how long a value lives that was stored without a ttl: seconds, '5m', or Infinity",
   },
   maxBytes: { kind: 'bytes', default: 64 * MIB, min: MIB, max: 1024 * 1024 * MIB, help: 'size of the memory tier' },
-  maxEntries: { kind: 'integer', default: 1_000_000, min: 1, max: 100_000_000, help: 'entries in the memory tier' },
+  maxEntries: { kind: 'integer', default: 1_000_000, min: 1, max: ENTRIES_MAX, help: 'entries in the memory tier' },
   maxValueBytes: {
     kind: 'bytes',
     default: LIMIT.valueBytesDefault,
@@ -111,7 +129,7 @@ export const OPTIONS = {
     defaultText: '2, or 1 on a single core',
     min: 1,
     max: 64,
-    help: 'worker threads that talk to Postgres',
+    help: 'worker threads that talk to Postgres, for each database',
   },
   poolSize: {
     kind: 'integer',
@@ -191,7 +209,7 @@ export const OPTIONS = {
     kind: 'namespaces',
     default: Object.freeze({}),
     defaultText: 'none: a namespace is made on first use',
-    help: 'limits by namespace, as JSON: {"sessions": {"table", "defaultTtl", "maxBytes", "maxEntries", "tiers", "storage"}}',
+    help: 'what a namespace has of its own, as JSON: {"sessions": {"table", "defaultTtl", "maxBytes", "maxEntries", "tiers", "storage", "placement", "database"}}',
   },
   logLevel: { kind: 'level', default: 'info', help: `one of ${LOG_LEVELS.join(', ')}` },
 } as const satisfies Record<string, Option>;

@@ -1,6 +1,6 @@
-import { databaseOf } from './database-url.js';
+import { readDatabases } from './database-url.js';
 import { readNamespaces } from './namespaces.js';
-import { type Kinds, LOG_LEVELS, type Option } from './options.js';
+import { type Kinds, LOG_LEVELS, type Option, PLACEMENTS } from './options.js';
 import {
   inRange,
   oneOf,
@@ -13,6 +13,7 @@ import {
   readTable,
   readText,
   readTtl,
+  readWeights,
   showBytes,
 } from './values.js';
 
@@ -24,7 +25,8 @@ import {
 type Reader<Kind extends keyof Kinds> = (raw: unknown, option: Option) => Kinds[Kind];
 
 const READERS: { readonly [Kind in keyof Kinds]: Reader<Kind> } = {
-  databases: databaseOf,
+  databases: readDatabases,
+  weights: readWeights,
   text: readText,
   path: readPath,
   table: readTable,
@@ -34,6 +36,7 @@ const READERS: { readonly [Kind in keyof Kinds]: Reader<Kind> } = {
   milliseconds: (raw, option) => inRange(readMilliseconds(raw), option, (ms) => `${ms} ms`),
   ttl: readTtl,
   mode: readMode,
+  placement: (raw) => oneOf(raw, PLACEMENTS),
   level: (raw) => oneOf(raw, LOG_LEVELS),
   namespaces: readNamespaces,
 };

@@ -43,7 +43,10 @@ export function redactDeep<T>(data: T, secrets: readonly string[] = []): T {
 }
 
 /** The passwords of a database URL and of the environment, longest first, each as it is written and as it is meant. */
-export function secretsOf(databaseUrl: string | undefined, environment: Readonly<Record<string, string | undefined>>) {
+export function secretsOf(
+  databaseUrl: string | readonly string[] | undefined,
+  environment: Readonly<Record<string, string | undefined>>,
+) {
   const secrets = new Set<string>();
   const add = (secret: string | null | undefined): void => {
     if (!secret) return;
@@ -56,9 +59,9 @@ export function secretsOf(databaseUrl: string | undefined, environment: Readonly
     }
   };
   add(environment.PGPASSWORD);
-  if (databaseUrl !== undefined) {
-    add(/:\/\/[^\s:@/?#]*:(.*)@/s.exec(databaseUrl)?.[1]);
-    for (const [, password] of databaseUrl.matchAll(/[?&](?:ssl)?password=([^&]*)/gi)) add(password);
+  for (const url of databaseUrl === undefined ? [] : [databaseUrl].flat()) {
+    add(/:\/\/[^\s:@/?#]*:(.*)@/s.exec(url)?.[1]);
+    for (const [, password] of url.matchAll(/[?&](?:ssl)?password=([^&]*)/gi)) add(password);
   }
   return [...secrets].sort((a, b) => b.length - a.length);
 }

@@ -41,8 +41,11 @@ export class Stores {
     this.#shared = shared;
   }
 
-  /** @throws CacheError ERR_INVALID_NAMESPACE, ERR_OVERLOADED */
-  open(name: string): Namespace {
+  /**
+   * @param share of the namespace's memory, 0 to 1: what falls to this database where several share the namespace
+   * @throws CacheError ERR_INVALID_NAMESPACE, ERR_OVERLOADED
+   */
+  open(name: string, share = 1): Namespace {
     const found = this.#stores.get(name);
     if (found !== undefined) return found;
     if (!NAMESPACE_PATTERN.test(name)) {
@@ -51,7 +54,7 @@ export class Stores {
     if (this.#stores.size >= LIMIT.namespacesMax) {
       throw new CacheError('ERR_OVERLOADED', `${LIMIT.namespacesMax} namespaces are open already`);
     }
-    const store = this.#make(name);
+    const store = this.#make(name, share);
     this.#stores.set(name, store);
     return store;
   }
@@ -77,17 +80,14 @@ export class Stores {
     return Object.fromEntries([...this.#stores].map(([name, store]) => [name, store.stats()]));
   }
 
-  #make(name: string): Store {
+  #make(name: string, share: number): Store {
     const { defaultTtl, maxBytes, maxEntries, maxValueBytes, loadTimeoutMs } = this.#config;
     const own = this.#config.namespaces[name] ?? {};
-    if (own.tiers === 'memory') {
-      throw new CacheError('ERR_INVALID_CONFIG', `namespace ${name}: a namespace of memory alone is not offered yet`);
-    }
     return new Store({
       ...this.#shared,
       name,
-      maxBytes: own.maxBytes ?? maxBytes,
-      maxEntries: own.maxEntries ?? maxEntries,
+      maxBytes: (own.maxBytes ?? maxBytes) * share,
+      maxEntries: Math.ceil((own.maxEntries ?? maxEntries) * share),
       maxValueBytes,
       invalidateFunction: invalidateFunctionOf(this.#config.table, name, own.table),
       defaultTtlMs: (own.defaultTtl ?? defaultTtl) * 1000,

@@ -1,6 +1,7 @@
 import type { Fill, FillResult } from '../shared/table/fill.js';
 import type { LookResult } from '../shared/table/look.js';
 import type { FoundEntry, ReadResult } from '../shared/table/read.js';
+import type { Topology } from '../shared/table/topology.js';
 import type { Storage } from '../shared/table/value.js';
 import type { WriteBatch, WriteItem, WriteResult } from '../shared/table/write.js';
 import type { Blob } from './blob.js';
@@ -36,6 +37,8 @@ export interface Tasks {
   count(space: Space): number;
   cleanup(space: Space): number;
   trim(floor: string, incarnation: string, everyMs: number): number;
+  readTopology(): Topology | undefined;
+  beginTopology(before: string | undefined, topology: Topology): boolean;
 }
 
 export type TaskName = keyof Tasks;

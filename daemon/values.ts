@@ -31,6 +31,18 @@ export function readInteger(raw: unknown): number {
   return number;
 }
 
+/** Numbers above 0: as an array, or as text with commas between them. */
+export function readWeights(raw: unknown): readonly number[] {
+  const items: readonly unknown[] = typeof raw === 'string' ? raw.split(',') : Array.isArray(raw) ? raw : [raw];
+  const weights = items.map((item) => (typeof item === 'string' && item.trim() !== '' ? Number(item) : item));
+  for (const weight of weights) {
+    if (typeof weight !== 'number' || !(weight > 0 && Number.isFinite(weight))) {
+      throw new Error('must be numbers above 0, one for each database, such as 1,2');
+    }
+  }
+  return Object.freeze(weights as number[]);
+}
+
 const BYTE_UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 
 /** 1024 is the base of every unit, as in Postgres. */

@@ -6,6 +6,7 @@ import { incarnate, look, notify } from '../shared/table/look.js';
 import { migrateCore, migrateSpace, type Schema } from '../shared/table/migrate.js';
 import type { SpaceNames } from '../shared/table/names.js';
 import { countEntries, readEntries, readTtls } from '../shared/table/read.js';
+import { beginTopology, readTopology } from '../shared/table/topology.js';
 import { trim, trimState } from '../shared/table/trim.js';
 import { writeBatch } from '../shared/table/write.js';
 import { packBlob, transfersOf, unpackBlob } from './blob.js';
@@ -106,6 +107,8 @@ const tasks: { readonly [Name in TaskName]: (...args: Parameters<Tasks[Name]>) =
     if (state === undefined || state.ms_ago < everyMs) return 0;
     return trim(db, made, { floor, incarnation });
   },
+  readTopology: async () => readTopology(db, await core()),
+  beginTopology: async (before, topology) => beginTopology(db, await core(), before, topology),
 };
 
 /** Runs a task of the main thread. Never throws: an error is a result. */

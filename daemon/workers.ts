@@ -2,10 +2,12 @@ import { Piscina } from 'piscina';
 import type { Fill, FillResult } from '../shared/table/fill.js';
 import type { LookResult } from '../shared/table/look.js';
 import type { ReadResult } from '../shared/table/read.js';
+import type { Topology } from '../shared/table/topology.js';
 import type { WriteBatch, WriteResult } from '../shared/table/write.js';
 import { packBlob, transfersOf, unpackBlob } from './blob.js';
 import { type Database, DatabaseFailure } from './database.js';
 import type { Space, TaskName, TaskResult, Tasks, WorkerSettings } from './tasks.js';
+import type { TopologyRecord } from './topology.js';
 
 /** Rows that one look may bring; with more, memory is emptied instead. */
 const LOOK_ROWS_MAX = 20_000;
@@ -25,7 +27,7 @@ export interface WorkersOptions extends WorkerSettings {
 }
 
 /** The database through the worker threads: each call is a task, its values one blob that is handed over whole. */
-export class WorkersDatabase implements Database {
+export class WorkersDatabase implements Database, TopologyRecord {
   readonly #pool: Piscina;
   readonly #options: WorkersOptions;
 
@@ -90,6 +92,14 @@ export class WorkersDatabase implements Database {
 
   trim(floor: string, incarnation: string, everyMs: number): Promise<number> {
     return this.#run('trim', [floor, incarnation, everyMs]);
+  }
+
+  readTopology(): Promise<Topology | undefined> {
+    return this.#run('readTopology', []);
+  }
+
+  beginTopology(before: string | undefined, topology: Topology): Promise<boolean> {
+    return this.#run('beginTopology', [before, topology]);
   }
 
   async close(): Promise<void> {

@@ -25,6 +25,7 @@ export const ERROR_ADVICE = {
   ERR_ALREADY_RUNNING: 'stop the other daemon first, or use another socket',
   ERR_SOCKET: 'see the message for what is wrong with the socket path',
   ERR_INTERNAL: 'please report this with the message',
+  ERR_TAGS_NOT_AVAILABLE: "give the namespace placement: 'whole', which keeps it on one database, or leave tags out",
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_ADVICE;

@@ -87,6 +87,8 @@ export const PUSH = {
 export const FLAG = {
   /** Answer from the table, not from memory: the caller has reason to doubt what memory holds for it. */
   fromTable: 1,
+  /** Of several keys: those that can't be read, where others can, are misses. Without it the whole call fails. */
+  partial: 2,
 } as const;
 
 /** Every limit of the protocol. */

@@ -12,12 +12,12 @@ import { setOptions, ttlToMs } from '../../shared/duration.js';
 import { CacheError } from '../../shared/errors.js';
 import { checkTags, given, storedKey } from '../../shared/key.js';
 import { Lru } from '../../shared/lru.js';
+import { TagIndex } from '../../shared/tag-index.js';
 import { checkReference, entryPairs, isThenable, storedKeys } from './arguments.js';
 import { coarseClock } from './coarse-clock.js';
 import { Counter, checkDelta } from './counter.js';
 import { Flight } from './flight.js';
 import { sizeOf } from './size-of.js';
-import { TagIndex } from './tag-index.js';
 
 type Settled<T> = T extends Promise<infer V> ? V : T;
 

@@ -68,6 +68,8 @@ const VALUE_NAMES = {
   milliseconds: 'MS',
   ttl: 'DURATION',
   mode: 'OCTAL',
+  weights: 'NUMBERS',
+  placement: 'HOW',
   level: 'LEVEL',
   namespaces: 'JSON',
 } as const;

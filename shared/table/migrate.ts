@@ -11,13 +11,15 @@ import {
   trimFunction,
   writeFunction,
 } from './space-sql.js';
+import { topologyTable } from './topology.js';
 
 /**
  * The numbered migrations: of what namespaces share, and of a namespace's own objects. Append only: what was published is
  * never changed, a later step replaces it.
  */
 const CORE_MIGRATIONS: readonly ((core: CoreNames, logged: boolean) => string)[] = [
-  (core, logged) => coreTables(core, logged) + incarnateFunction(core) + trimFunctions(core, logged),
+  (core, logged) =>
+    coreTables(core, logged) + incarnateFunction(core) + trimFunctions(core, logged) + topologyTable(core),
 ];
 
 const SPACE_MIGRATIONS: readonly ((core: CoreNames, space: SpaceNames, logged: boolean) => string)[] = [

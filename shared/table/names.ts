@@ -17,6 +17,7 @@ export interface CoreNames {
   readonly meta: string;
   readonly writers: string;
   readonly migrations: string;
+  readonly topology: string;
   readonly channel: string;
   /** Tells the names of prepared statements apart, which are one space a connection and have 63 bytes. */
   readonly id: string;
@@ -66,6 +67,7 @@ export function coreNames(schema: string, table: string): CoreNames {
     meta: qualified('_meta'),
     writers: qualified('_writers'),
     migrations: qualified('_migrations'),
+    topology: qualified('_topology'),
     channel: table,
     id: digest(`${schema}.${table}`, 16),
     fn: (suffix) => qualified(`_${suffix}`),
@@ -110,3 +112,5 @@ export const keyName = (namespace: string, key: string) => `k:${namespace}:${key
 export const tagName = (namespace: string, tag: string) => `t:${namespace}:${tag}`;
 /** The name under which what was made of a key carries that key. */
 export const partName = (namespace: string, key: string) => `p:${namespace}:${key}`;
+/** Says that what was here is void, since the cache is spread over the databases in another way from now on. */
+export const topologyName = (fingerprint: string) => `s:${fingerprint}`;

@@ -270,16 +270,14 @@ export function fillFunction(core: CoreNames, space: SpaceNames, logged: boolean
 
 /**
  * The second step of a trim, a chunk at a time: removes what has expired, or (p_after given) what the log below the floor
- * kills among the next keys. Rows that somebody holds are skipped, and so are killed ones that are younger than the floor:
- * a write whose snapshot is older than an invalidation may commit after it. Such a row must not come alive when the log's
- * row goes, nor may it be gone while a fill is under way that does not see it: the log waits for a later trim.
+ * kills among the next keys, however young: a write whose snapshot is older than an invalidation may commit after it, and
+ * must not come alive when the log's row goes. Rows that somebody holds are skipped.
  * o_seen counts what was there to remove, o_last is the last key looked at (null at the end).
  */
 export function trimFunction(core: CoreNames, space: SpaceNames, logged: boolean): string {
   const sameIncarnation = `EXISTS (SELECT FROM ${core.meta} AS m
     WHERE ${incarnation('m', logged)} = p_incarnation AND m.table_floor >= p_floor)`;
-  const value = { key: 'e.key', names: 'e.names', base: 'e.base' };
-  const victim = `(e.expires_at >= clock_timestamp() AND ${killed(core, space, value, 'p_floor')})`;
+  const victim = killed(core, space, { key: 'e.key', names: 'e.names', base: 'e.base' }, 'p_floor');
   return `
     CREATE OR REPLACE FUNCTION ${space.fn('trim')}(
       p_incarnation text, p_floor xid8, p_after text, p_limit int,
@@ -306,7 +304,7 @@ export function trimFunction(core: CoreNames, space: SpaceNames, logged: boolean
         WHERE e.key > p_after ORDER BY e.key LIMIT p_limit) AS chunk;
       DELETE FROM ${space.table} WHERE ctid = ANY (ARRAY(
         SELECT e.ctid FROM ${space.table} AS e
-        WHERE e.key > p_after AND e.key <= o_last AND e.xid < p_floor AND ${sameIncarnation} AND ${victim}
+        WHERE e.key > p_after AND e.key <= o_last AND ${sameIncarnation} AND ${victim}
         FOR UPDATE SKIP LOCKED));
       GET DIAGNOSTICS o_removed = ROW_COUNT;
     END $fn$;

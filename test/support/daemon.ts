@@ -14,7 +14,10 @@ export interface TestServer {
 }
 
 /** Starts a real daemon in this process; its Postgres is that of the URL. */
-export async function testServer(databaseUrl: string, options: ConfigInput = {}): Promise<TestServer> {
+export async function testServer(
+  databaseUrl: string | readonly string[],
+  options: ConfigInput = {},
+): Promise<TestServer> {
   const folder = mkdtempSync(join(tmpdir(), 'pgcached-test-'));
   const socket = join(folder, 'run', 'pgcached.sock');
   const daemon = await startDaemon({

@@ -38,6 +38,8 @@ test('has the documented defaults when nothing is given', () => {
     config: undefined,
     databaseUrl: undefined,
     databaseUrlFile: undefined,
+    databaseWeights: undefined,
+    placement: 'spread',
     pooler: false,
     socket: '/run/pgcached/pgcached.sock',
     socketMode: '660',
@@ -178,7 +180,7 @@ test('takes the database URL from a flag, the environment, a file, a credential 
   const config = file({ databaseUrl: url('config') });
   const inFile = file(`  ${url('file')}  \nmore`);
   const environment = { CREDENTIALS_DIRECTORY: credentials, PGCACHED_CONFIG: config };
-  const found = (sources: Sources): string | undefined => loadConfig(sources).databaseUrl;
+  const found = (sources: Sources): Config['databaseUrl'] => loadConfig(sources).databaseUrl;
   assert.is(found({ environment: { PGCACHED_CONFIG: config } }), url('config'));
   assert.is(found({ environment }), url('credential'));
   const more = { ...environment, PGCACHED_DATABASE_URL_FILE: inFile };
@@ -199,7 +201,7 @@ test('tells a credential that is there but cannot be read from one that is not t
   else refused({ environment }, 'the credential database-url', 'EACCES');
 });
 
-test('accepts the URLs that libpq and node-pg accept, and refuses several databases', () => {
+test('accepts the URLs that libpq and node-pg accept, and refuses several hosts in one', () => {
   const accepted = [
     'postgres://u:p%40@h:5432/d',
     'postgresql://h/d?sslmode=require',
@@ -211,9 +213,6 @@ test('accepts the URLs that libpq and node-pg accept, and refuses several databa
   ];
   for (const databaseUrl of accepted) assert.is(loadConfig({ flags: { databaseUrl } }).databaseUrl, databaseUrl);
   assert.is(loadConfig({ options: { databaseUrl: [accepted[0]!] } }).databaseUrl, accepted[0]);
-  const several = 'several databases are not supported yet';
-  refused({ flags: { databaseUrl: ['postgres://a/d', 'postgres://b/d'] } }, '--database-url', several);
-  refused({ environment: { PGCACHED_DATABASE_URL: 'postgres://a/d, postgresql://b/d' } }, several);
   refused({ flags: { databaseUrl: 'postgres://a,b/d' } }, 'several hosts');
   for (const databaseUrl of [
     'mysql://h/d',
@@ -252,7 +251,7 @@ test('never shows a password: in errors or in the description', () => {
 
 test('derives the types of the configuration from the table', () => {
   const config: Config = loadConfig({});
-  const types: [number, boolean, string, string | undefined, string | undefined] = [
+  const types: [number, boolean, string, string | readonly string[] | undefined, string | undefined] = [
     config.maxBytes,
     config.logged,
     config.socket,

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Config } from '../../config.js';
 import { connectionOptions, isDatabaseNamed } from '../../connection-options.js';
+import { databasesOf } from '../../databases.js';
 import type { Environment } from '../../options.js';
 import { redact, secretsOf } from '../../redact.js';
 import {
@@ -32,8 +33,16 @@ const DATABASE_CHECKS: Readonly<Record<string, DatabaseCheck>> = {
 /** The whole of the checks must end, whatever a database that answers half does. */
 const CHECK_LIMIT_MS = 10_000;
 
+/** Makes every check of every database; where they are several, each finding names its own. */
+export async function checkDatabases(config: Config, environment: Environment): Promise<Finding[]> {
+  const nodes = databasesOf(config);
+  const findings = await Promise.all(nodes.map(({ url }) => checkDatabase(config, url, environment)));
+  if (nodes.length === 1) return findings.flat();
+  return findings.flatMap((some, at) => some.map((one) => ({ ...one, check: `${one.check} of ${nodes[at]!.name}` })));
+}
+
 /** Connects twice, as the daemon would, and makes every check of the database. */
-export async function checkDatabase(config: Config, environment: Environment): Promise<Finding[]> {
+async function checkDatabase(config: Config, url: string | undefined, environment: Environment): Promise<Finding[]> {
   const { ok, warn, fail } = findingsOf('database');
   const rest = Object.keys(DATABASE_CHECKS).map((check) => findingsOf(check).skip('no connection'));
   if (!isDatabaseNamed(config, environment)) {
@@ -47,7 +56,7 @@ export async function checkDatabase(config: Config, environment: Environment): P
   const clients: pg.Client[] = [];
   try {
     for (let n = 0; n < 2; n++) {
-      const client = new pg.Client(connectionOptions(config, environment));
+      const client = new pg.Client(connectionOptions(config, url, environment));
       // What ends a connection also rejects its query, which tells; without a listener it would end the process.
       client.on('error', () => {});
       clients.push(client);

@@ -1,5 +1,6 @@
 import { loadConfig } from '../../config.js';
 import { connectionOptions } from '../../connection-options.js';
+import { databasesOf } from '../../databases.js';
 import { OPTION_NAMES } from '../../options.js';
 import { activatedSocketFd } from '../../systemd.js';
 import type { Command } from '../command.js';
@@ -18,7 +19,7 @@ export const daemon: Command = {
   options: OPTION_NAMES.filter((name) => name !== 'dataDir'),
   async run({ flags, environment }) {
     const config = loadConfig({ flags, environment });
-    connectionOptions(config, environment);
+    for (const { url } of databasesOf(config)) connectionOptions(config, url, environment);
     const log = logFor(config, environment);
     hideArguments(flags, 'pgcached daemon', log);
     return runUntilSignal(log, environment, {

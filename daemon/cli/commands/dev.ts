@@ -5,7 +5,13 @@ import type { Call, Command } from '../command.js';
 import { canHoldSocket, startDaemon } from '../parts.js';
 import { hideArguments, logFor, runUntilSignal } from '../run-daemon.js';
 
-const DATABASE_OPTIONS: readonly string[] = ['databaseUrl', 'databaseUrlFile', 'pooler'];
+const DATABASE_OPTIONS: readonly string[] = [
+  'databaseUrl',
+  'databaseUrlFile',
+  'databaseWeights',
+  'placement',
+  'pooler',
+];
 
 export const dev: Command = {
   name: 'dev',
@@ -53,6 +59,7 @@ function devConfig({ flags, environment }: Call): Config {
     ...config,
     databaseUrl: undefined,
     databaseUrlFile: undefined,
+    databaseWeights: undefined,
     ...(isDefault('socket') && !canHoldSocket(config.socket) && { socket: join(config.dataDir, 'pgcached.sock') }),
     ...(isDefault('stateDir') && { stateDir: join(config.dataDir, 'state') }),
   });

@@ -2,7 +2,7 @@ import { type Config, type ConfigInput, loadConfig } from '../../config.js';
 import { isDatabaseNamed } from '../../connection-options.js';
 import { OPTION_NAMES } from '../../options.js';
 import { REDACTED } from '../../redact.js';
-import { checkDatabase } from '../checks/connect.js';
+import { checkDatabases } from '../checks/connect.js';
 import { checkDaemon } from '../checks/daemon.js';
 import type { Finding } from '../checks/finding.js';
 import { checkPermissions, checkSocketFile, checkStateFolder, checkVersions } from '../checks/host.js';
@@ -30,7 +30,7 @@ export const doctor: Command = {
       checkSocketFile(config),
       ...checkPermissions(config),
       ...daemon.findings,
-      ...(await checkDatabase(config, environment)),
+      ...(await checkDatabases(config, environment)),
       checkStateFolder(config),
     ];
     const failed = findings.filter(({ result }) => result === 'fail').length;

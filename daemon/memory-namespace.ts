@@ -1,0 +1,251 @@
+import type { CacheStatistics, TierStats } from '../shared/cache.js';
+import { packCounter } from '../shared/codec.js';
+import { CacheError } from '../shared/errors.js';
+import { Lru } from '../shared/lru.js';
+import { TagIndex } from '../shared/tag-index.js';
+import type { Clock } from './clock.js';
+import { Handouts } from './handouts.js';
+import { LateFills } from './late-fills.js';
+import type { Awaitable, Bytes, Holder, LoadOutcome, Namespace } from './namespace.js';
+
+export interface MemoryNamespaceOptions {
+  readonly name: string;
+  readonly defaultTtlMs: number;
+  readonly maxBytes: number;
+  readonly maxEntries: number;
+  readonly maxValueBytes: number;
+  readonly loadTimeoutMs: number;
+  readonly clock: Clock;
+}
+
+interface Kept {
+  readonly bytes: Bytes;
+  /** Undefined for a value that was not made by `incr`. */
+  readonly counter: number | undefined;
+}
+
+/**
+ * A namespace without a table: one for all processes of this host, known to no other, and gone with the daemon. It asks
+ * Postgres nothing, so it works while that is away. What does not fit is evicted: there is nowhere else to find it.
+ */
+export class MemoryNamespace implements Namespace {
+  readonly name: string;
+  readonly maxValueBytes: number;
+  readonly invalidateFunction = undefined;
+  readonly #clock: Clock;
+  readonly #defaultTtlMs: number;
+  readonly #lru: Lru<Kept>;
+  readonly #tags = new TagIndex();
+  /** The terms of a load: when it began. */
+  readonly #handouts: Handouts<number>;
+  readonly #lateFills = new LateFills();
+  #hits = 0;
+  #misses = 0;
+  #sets = 0;
+  #invalidations = 0;
+
+  constructor(options: MemoryNamespaceOptions) {
+    this.name = options.name;
+    this.maxValueBytes = options.maxValueBytes;
+    this.#clock = options.clock;
+    this.#defaultTtlMs = options.defaultTtlMs;
+    this.#lru = new Lru({
+      maxEntries: options.maxEntries,
+      maxBytes: options.maxBytes,
+      onRemove: (key) => this.#tags.remove(key),
+    });
+    this.#handouts = new Handouts(options.clock, options.loadTimeoutMs);
+  }
+
+  get(key: string): Bytes | undefined {
+    const bytes = this.#find(key);
+    if (bytes === undefined) this.#misses++;
+    return bytes;
+  }
+
+  getMany(keys: readonly string[]): (Bytes | undefined)[] {
+    return keys.map((key) => this.get(key));
+  }
+
+  has(key: string): boolean {
+    return this.#lru.has(key, this.#clock.now());
+  }
+
+  async set(key: string, value: Bytes, ttlMs: number | undefined, tags: readonly string[]): Promise<void> {
+    this.#put(key, value, ttlMs, tags);
+  }
+
+  async setMany(
+    keys: readonly string[],
+    values: readonly Bytes[],
+    ttlMs: number | undefined,
+    tags: readonly string[],
+  ): Promise<void> {
+    for (const [i, key] of keys.entries()) this.#put(key, values[i] as Bytes, ttlMs, tags);
+  }
+
+  async add(key: string, value: Bytes, ttlMs: number | undefined, tags: readonly string[]): Promise<boolean> {
+    if (this.has(key)) return false;
+    this.#put(key, value, ttlMs, tags);
+    return true;
+  }
+
+  async delete(key: string): Promise<boolean> {
+    this.#noteKey(key);
+    return this.#lru.delete(key, this.#clock.now());
+  }
+
+  async deleteMany(keys: readonly string[]): Promise<number> {
+    let deleted = 0;
+    for (const key of keys) if (await this.delete(key)) deleted++;
+    return deleted;
+  }
+
+  async incr(key: string, delta: number, ttlMs: number | undefined): Promise<number> {
+    const nowMs = this.#clock.now();
+    const before = this.#lru.peek(key, nowMs);
+    if (before !== undefined && before.counter === undefined) {
+      throw new CacheError('ERR_NOT_A_COUNTER', `'${key}' holds a value that was not made by incr`);
+    }
+    const counter = (before?.counter ?? 0) + delta;
+    if (!Number.isSafeInteger(counter)) {
+      throw new CacheError('ERR_COUNTER_OVERFLOW', `the counter '${key}' can't go up by ${delta}`);
+    }
+    const expiresAtMs = this.#lru.expiresAt(key, nowMs) ?? nowMs + (ttlMs ?? this.#defaultTtlMs);
+    this.#noteKey(key);
+    const bytes = packCounter(counter);
+    this.#lru.set(key, { bytes, counter }, bytes.length, expiresAtMs, nowMs);
+    return counter;
+  }
+
+  async ttl(key: string): Promise<number | undefined> {
+    const nowMs = this.#clock.now();
+    const expiresAtMs = this.#lru.expiresAt(key, nowMs);
+    return expiresAtMs === undefined ? undefined : expiresAtMs - nowMs;
+  }
+
+  async expire(key: string, ttlMs: number): Promise<boolean> {
+    const nowMs = this.#clock.now();
+    return this.#lru.setExpiry(key, nowMs + ttlMs, nowMs);
+  }
+
+  async clear(): Promise<void> {
+    this.#invalidations += this.#lru.size;
+    this.#lru.clear();
+    this.#tags.clear();
+    this.#lateFills.noteAll();
+  }
+
+  async invalidateTags(tags: readonly string[]): Promise<void> {
+    const nowMs = this.#clock.now();
+    for (const tag of tags) {
+      if (this.#handouts.size > 0) this.#lateFills.note(ofTag(tag));
+      for (const key of this.#tags.keys(tag)) if (this.#lru.delete(key, nowMs)) this.#invalidations++;
+    }
+  }
+
+  /** No commit concerns what is kept here. */
+  async sync(): Promise<void> {}
+
+  async count(): Promise<number> {
+    this.#lru.expire(this.#clock.now());
+    return this.#lru.size;
+  }
+
+  async cleanup(): Promise<number> {
+    return this.#lru.expire(this.#clock.now());
+  }
+
+  /** Removes a bounded number of expired entries. */
+  sweep(): void {
+    this.#lru.expire(this.#clock.now(), 10_000);
+  }
+
+  stats(): CacheStatistics {
+    const { evictions, expirations, bytes, size: entries } = this.#lru;
+    const [hits, misses, sets, invalidations] = [this.#hits, this.#misses, this.#sets, this.#invalidations];
+    const memory: TierStats = { hits, misses, sets, evictions, expirations, invalidations, bytes, entries };
+    return { ...memory, hitRate: hits === 0 ? 0 : hits / (hits + misses), tiers: { memory } };
+  }
+
+  load(key: string, holder: Holder): Awaitable<LoadOutcome> {
+    const bytes = this.#find(key);
+    if (bytes !== undefined) return { kind: 'value', bytes };
+    return this.#handouts.flight(key) === undefined ? this.#begin(key, holder) : this.#waitAndLoad(key, holder);
+  }
+
+  async fill(
+    token: number,
+    holder: Holder,
+    value: Bytes,
+    ttlMs: number | undefined,
+    tags: readonly string[],
+  ): Promise<LoadOutcome> {
+    const { key, flight, terms: beganAt } = this.#handouts.take(token, holder);
+    if (!this.#lateFills.anySince(beganAt, [ofKey(key), ...tags.map(ofTag)])) this.#put(key, value, ttlMs, tags);
+    this.#forgetNotes();
+    const outcome: LoadOutcome = { kind: 'value', bytes: value };
+    flight.end(outcome);
+    return outcome;
+  }
+
+  abandon(token: number, holder: Holder, error: Bytes | undefined): void {
+    const { flight } = this.#handouts.take(token, holder);
+    this.#forgetNotes();
+    // The error is a view on a frame, and those who wait read it in a later turn.
+    flight.end(error === undefined ? { kind: 'nothing' } : { kind: 'failed', error: new Uint8Array(error) });
+  }
+
+  release(holder: Holder): void {
+    this.#handouts.release(holder);
+    this.#forgetNotes();
+  }
+
+  /**
+   * Never is a value given to somebody who asked after what made it stale: only those who had asked before a load began
+   * have its value from its end; later ones look again, and load again where it was not stored.
+   */
+  async #waitAndLoad(key: string, holder: Holder): Promise<LoadOutcome> {
+    const askedAt = this.#handouts.askNumber();
+    for (;;) {
+      const flight = this.#handouts.flight(key);
+      if (flight === undefined) return this.#begin(key, holder);
+      const outcome = await flight.done;
+      if (outcome.kind !== 'passed' && (outcome.kind !== 'value' || askedAt < flight.beganAt)) return outcome;
+      const bytes = this.#find(key);
+      if (bytes !== undefined) return { kind: 'value', bytes };
+    }
+  }
+
+  #begin(key: string, holder: Holder): LoadOutcome {
+    this.#misses++;
+    return this.#handouts.handOut(this.#handouts.begin(key), holder, this.#lateFills.now);
+  }
+
+  #find(key: string): Bytes | undefined {
+    const bytes = this.#lru.get(key, this.#clock.now())?.bytes;
+    if (bytes !== undefined) this.#hits++;
+    return bytes;
+  }
+
+  /** The bytes are copied: a view would keep its whole frame alive. */
+  #put(key: string, value: Bytes, ttlMs: number | undefined, tags: readonly string[]): void {
+    const nowMs = this.#clock.now();
+    this.#sets++;
+    this.#noteKey(key);
+    const kept = { bytes: new Uint8Array(value), counter: undefined };
+    const expiresAtMs = nowMs + (ttlMs ?? this.#defaultTtlMs);
+    if (this.#lru.set(key, kept, value.length, expiresAtMs, nowMs)) this.#tags.add(key, tags);
+  }
+
+  #noteKey(key: string): void {
+    if (this.#handouts.isOut(key)) this.#lateFills.note(ofKey(key));
+  }
+
+  #forgetNotes(): void {
+    if (this.#handouts.size === 0) this.#lateFills.forget();
+  }
+}
+
+const ofKey = (key: string) => `k:${key}`;
+const ofTag = (tag: string) => `t:${tag}`;

@@ -1,0 +1,204 @@
+import { splitTable } from '../shared/table/names.js';
+import { BarredDatabase } from './barred-database.js';
+import type { Clock } from './clock.js';
+import type { Config } from './config.js';
+import { connectionOptions } from './connection-options.js';
+import type { DatabaseNode } from './databases.js';
+import { Follower } from './follower.js';
+import type { Identity } from './identity.js';
+import { Listener } from './listener.js';
+import { createChangeLog, type Log } from './log.js';
+import { Stores, spaceOf } from './stores.js';
+import type { TopologyRecord } from './topology.js';
+import { Trimmer } from './trimmer.js';
+import { Wakeups } from './wakeups.js';
+import { WorkersDatabase } from './workers.js';
+import { LOCK_TIMEOUT_MS } from './writer.js';
+
+export interface ShardOptions {
+  readonly node: DatabaseNode;
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly daemonId: string;
+  readonly log: Log;
+  /** What entries have to wait for: see {@link BarredDatabase}. */
+  bar(): Promise<void> | undefined;
+  /** A look was answered, or (with the reason) was not. */
+  onSight(blind: Error | undefined): void;
+  /** Memory was emptied because it is not known what the log said. */
+  onReset(): void;
+  /** A name was invalidated. */
+  onName(name: string): void;
+}
+
+/** All that a daemon has once a database: its connections, the follower of its log, and the stores of its namespaces. */
+export class Shard {
+  readonly node: DatabaseNode;
+  readonly #options: ShardOptions;
+  readonly #onChange: ReturnType<typeof createChangeLog>;
+  readonly #database: WorkersDatabase;
+  readonly #follower: Follower;
+  readonly #listener: Listener;
+  readonly #trimmer: Trimmer;
+  readonly #wakeups: Wakeups;
+  #stores: Stores | undefined;
+  #blind: string | undefined;
+  #deaf: string | undefined = 'not listening yet';
+
+  constructor(options: ShardOptions) {
+    const { node, config } = options;
+    this.node = node;
+    this.#options = options;
+    this.#onChange = createChangeLog(options.log);
+    const connection = connectionOptions(config, node.url);
+    this.#database = this.#newDatabase(connection);
+    this.#wakeups = new Wakeups(this.#database);
+    this.#follower = this.#newFollower();
+    this.#listener = this.#newListener(connection);
+    this.#trimmer = this.#newTrimmer();
+  }
+
+  get record(): TopologyRecord {
+    return this.#database;
+  }
+
+  /** @param identity of this daemon, and of nobody else in this database */
+  openStores(identity: Identity): Stores {
+    const { config, clock, log, bar } = this.#options;
+    this.#stores = new Stores(config, {
+      database: new BarredDatabase(this.#database, bar),
+      clock,
+      identity,
+      follower: this.#follower,
+      onWritten: () => this.#wakeups.send(),
+      onSuperseded: () =>
+        log.error('another daemon writes under the same identity (a copied state folder?): going on as a new host'),
+      defer: (run) => setImmediate(run),
+    });
+    return this.#stores;
+  }
+
+  /** Resolves when a look has ended, well or not. */
+  look(): Promise<void> {
+    return this.#follower.look();
+  }
+
+  listen(): void {
+    this.#listener.start();
+    this.#trimmer.start();
+  }
+
+  reset(): void {
+    this.#stores?.reset();
+  }
+
+  sweep(): void {
+    this.#stores?.sweep();
+  }
+
+  isFresh(nowMs: number): boolean {
+    return this.#follower.isFresh(nowMs);
+  }
+
+  status(nowMs: number): ShardStatus {
+    const { lastLookMs, sight } = this.#follower;
+    return {
+      fresh: this.#follower.isFresh(nowMs),
+      msSinceLastLook: Number.isFinite(lastLookMs) ? Math.round(nowMs - lastLookMs) : null,
+      incarnation: sight?.incarnation ?? null,
+      database: this.#blind ?? 'ok',
+      listen: this.#deaf ?? 'ok',
+    };
+  }
+
+  async drained(): Promise<void> {
+    await this.#stores?.drained();
+  }
+
+  async stop(): Promise<void> {
+    this.#trimmer.stop();
+    this.#follower.stop();
+    await this.#listener.stop();
+    await this.#database.close();
+  }
+
+  #newDatabase(connection: object): WorkersDatabase {
+    const { config, daemonId, log } = this.#options;
+    return new WorkersDatabase({
+      connection,
+      pooler: config.pooler,
+      poolSize: config.poolSize,
+      table: config.table,
+      logged: config.logged,
+      workers: config.workers,
+      lockTimeoutMs: LOCK_TIMEOUT_MS,
+      lookTimeoutMs: Math.max(200, config.staleBoundMs),
+      daemonId,
+      space: (namespace) => spaceOf(config, namespace),
+      onNotice: (text) => log.warn(text),
+    });
+  }
+
+  #newFollower(): Follower {
+    const { config, clock, log, onName, onReset, onSight } = this.#options;
+    return new Follower({
+      database: this.#database,
+      clock,
+      staleBoundMs: config.staleBoundMs,
+      pollIntervalMs: config.pollIntervalMs,
+      apply: (row) => {
+        this.#stores?.learn(row);
+        if ('name' in row) onName(row.name);
+      },
+      reset: (reason) => {
+        log.debug({ reason }, 'memory emptied');
+        this.reset();
+        onReset();
+      },
+      onSight: (blind) => {
+        this.#blind = blind?.message;
+        if (blind === undefined) this.#onChange('database', 'up', 'the database answers');
+        else this.#onChange('database', 'down', `the database does not answer: ${blind.message}`, { level: 'error' });
+        onSight(blind);
+      },
+    });
+  }
+
+  #newListener(connection: object): Listener {
+    const { config, clock, daemonId } = this.#options;
+    return new Listener({
+      connection,
+      channel: splitTable(config.table).name,
+      daemonId,
+      clock,
+      onWake: () => this.#follower.wake(),
+      onHearing: (deaf) => {
+        this.#deaf = deaf?.message;
+        if (deaf === undefined) this.#onChange('listen', 'hearing', 'wake-ups arrive');
+        else this.#onChange('listen', 'deaf', `no wake-ups, polling alone: ${deaf.message}`, { level: 'warn' });
+      },
+    });
+  }
+
+  #newTrimmer(): Trimmer {
+    const { config, clock, log } = this.#options;
+    return new Trimmer({
+      clock,
+      database: this.#database,
+      follower: this.#follower,
+      intervalMs: config.trimIntervalMs,
+      lagMs: config.trimLagMs,
+      random: Math.random,
+      onFailure: (error) => log.debug({ reason: error.message }, 'a trim did not end'),
+      onTrimmed: (rows) => rows > 0 && log.debug({ rows }, 'trimmed'),
+    });
+  }
+}
+
+export interface ShardStatus {
+  readonly fresh: boolean;
+  readonly msSinceLastLook: number | null;
+  readonly incarnation: string | null;
+  readonly database: string;
+  readonly listen: string;
+}
