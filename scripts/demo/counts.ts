@@ -9,6 +9,10 @@ class LatencyOfPage {
   readonly all = new Histogram();
   readonly query = new Histogram();
 
+  forget(): void {
+    for (const histogram of [this.hit, this.all, this.query]) histogram.forget();
+  }
+
   get counts(): PageLatency {
     return { hit: this.hit.counts, all: this.all.counts, query: this.query.counts };
   }

@@ -38,6 +38,11 @@ export class Histogram {
     return undefined;
   }
 
+  forget(): void {
+    this.#counts.clear();
+    this.#total = 0;
+  }
+
   #count(bucket: number, count: number): void {
     this.#counts.set(bucket, (this.#counts.get(bucket) ?? 0) + count);
     this.#total += count;

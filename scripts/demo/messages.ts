@@ -64,6 +64,8 @@ export interface Calls {
   write: { ask: { city: number }; answer: { version: number; committedNs: number } };
   /** Answered after all acknowledgements so far have been told. */
   flush: { ask: null; answer: null };
+  /** Forget the latencies so far. */
+  measure: { ask: null; answer: null };
   /** Read once more all that was written, and tell what was counted. */
   finish: { ask: null; answer: { figures: Figures; increments: [key: string, count: number][] } };
 }

@@ -8,9 +8,9 @@ const WRITTEN_TTL = '10s';
 
 /** One style a city: writing through has a rule of its own (below), which all writers of a key must keep. */
 export function styleOf(id: number): WriteStyle {
-  const part = id % 8;
+  const part = id % 16;
   if (part === 0) return 'invalidateTags';
-  return part <= 4 ? 'delete' : 'set';
+  return part <= 8 ? 'delete' : 'set';
 }
 
 /**
