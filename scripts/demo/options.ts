@@ -5,13 +5,13 @@ export const HELP = `Usage: npm run demo -- [options]
 Two daemons over one Postgres, two application processes on each, and 135,000 cities served through the cache, with
 visitors who read and write. Ends by itself, with 1 if a process saw a value that it should not have seen any more.
 
-  --seconds N  how long to measure, 1 to 3600 (default 20); starting and ending take a few seconds more
+  --seconds N  how long to measure, 1 to 3600 (default 15); all else takes some ten seconds more
   --port N     the first application listens on this port, the others on the next three (default: any free ones)
   --json       print nothing but the summary, as JSON
   --help       print this
 `;
 
-const SECONDS_DEFAULT = 20;
+const SECONDS_DEFAULT = 15;
 const SECONDS_MAX = 3600;
 const PORT_MAX = 65_535 - 3;
 
