@@ -104,3 +104,21 @@ export function trimFunctions(core: CoreNames, logged: boolean): string {
     END $fn$;
   `;
 }
+
+/**
+ * The rows of the log that have become visible since a snapshot, by index whatever the planner makes of it: without figures
+ * on the log, or with a look prepared while it was short, it would read the whole of it each time. STABLE, so that the
+ * function sees what the statement that calls it sees.
+ */
+export function lookFunction(core: CoreNames): string {
+  return `
+    CREATE OR REPLACE FUNCTION ${core.fn('look')}(p_last pg_snapshot, p_limit int) RETURNS SETOF ${core.log}
+    LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $fn$
+    BEGIN
+      RETURN QUERY SELECT l.* FROM ${core.log} AS l
+        WHERE (l.xid >= pg_snapshot_xmax(p_last) OR l.xid = ANY (ARRAY(SELECT pg_snapshot_xip(p_last))))
+          AND pg_visible_in_snapshot(l.xid, pg_current_snapshot())
+        LIMIT p_limit;
+    END $fn$;
+  `;
+}

@@ -28,12 +28,7 @@ export async function look(
   const head = `${incarnation('m', schema.logged)} AS incarnation, pg_current_snapshot()::text AS snapshot, m.log_floor::text AS log_floor`;
   const fresh = `
     SELECT ${head}, r.xid::text, r.name, r.namespace, r.keys
-    FROM ${core.meta} AS m LEFT JOIN (
-      SELECT l.xid, l.name, l.namespace, l.keys FROM ${core.log} AS l
-      WHERE (l.xid >= pg_snapshot_xmax($1::pg_snapshot) OR l.xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::pg_snapshot))))
-        AND pg_visible_in_snapshot(l.xid, pg_current_snapshot())
-      LIMIT $2::int
-    ) AS r ON true`;
+    FROM ${core.meta} AS m LEFT JOIN ${core.fn('look')}($1::pg_snapshot, $2::int) AS r ON true`;
   const first = `SELECT ${head}, NULL AS xid, NULL AS name, NULL AS namespace, NULL AS keys FROM ${core.meta} AS m`;
   const statement = last === undefined ? { text: first } : { text: fresh, values: [last, options.rowsMax + 1] };
   const name = last === undefined ? {} : { name: `pgcached look ${core.id}` };

@@ -1,5 +1,5 @@
 import { CacheError } from '../errors.js';
-import { coreTables, incarnateFunction, trimFunctions } from './core-sql.js';
+import { coreTables, incarnateFunction, lookFunction, trimFunctions } from './core-sql.js';
 import { invalidateFunction } from './invalidate-sql.js';
 import { type CoreNames, coreNames, type SpaceNames, spaceNames, splitTable } from './names.js';
 import { type PoolLike, type Queryable, transaction } from './queryable.js';
@@ -19,7 +19,11 @@ import { topologyTable } from './topology.js';
  */
 const CORE_MIGRATIONS: readonly ((core: CoreNames, logged: boolean) => string)[] = [
   (core, logged) =>
-    coreTables(core, logged) + incarnateFunction(core) + trimFunctions(core, logged) + topologyTable(core),
+    coreTables(core, logged) +
+    lookFunction(core) +
+    incarnateFunction(core) +
+    trimFunctions(core, logged) +
+    topologyTable(core),
 ];
 
 const SPACE_MIGRATIONS: readonly ((core: CoreNames, space: SpaceNames, logged: boolean) => string)[] = [

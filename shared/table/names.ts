@@ -114,3 +114,6 @@ export const tagName = (namespace: string, tag: string) => `t:${namespace}:${tag
 export const partName = (namespace: string, key: string) => `p:${namespace}:${key}`;
 /** Says that what was here is void, since the cache is spread over the databases in another way from now on. */
 export const topologyName = (fingerprint: string) => `s:${fingerprint}`;
+
+/** A text as an SQL literal. */
+export const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
