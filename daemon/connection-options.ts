@@ -3,6 +3,13 @@ import { CacheError } from '../shared/errors.js';
 import type { Config } from './config.js';
 import type { Environment } from './options.js';
 
+/** Connections of a worker for looks and wake-ups, which wait for no statement of another kind. */
+export const LOOK_CONNECTIONS = 2;
+
+/** The most connections that one daemon opens: each worker's for reads, writes and looks, and the listener's. */
+export const connectionsOf = ({ workers, poolSize }: Pick<Config, 'workers' | 'poolSize'>): number =>
+  workers * (2 * poolSize + LOOK_CONNECTIONS) + 1;
+
 /** Any of these says that Postgres's own environment was meant. */
 const POSTGRES_VARIABLES = ['PGHOST', 'PGPORT', 'PGDATABASE', 'PGUSER'] as const;
 

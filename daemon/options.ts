@@ -136,7 +136,7 @@ export const OPTIONS = {
     default: 4,
     min: 1,
     max: 100,
-    help: 'connections to Postgres that each worker may open',
+    help: 'connections to Postgres that each worker may open for reads, and as many for writes',
   },
   staleBoundMs: {
     kind: 'milliseconds',

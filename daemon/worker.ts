@@ -10,6 +10,7 @@ import { beginTopology, readTopology } from '../shared/table/topology.js';
 import { trim, trimState } from '../shared/table/trim.js';
 import { writeBatch } from '../shared/table/write.js';
 import { packBlob, transfersOf, unpackBlob } from './blob.js';
+import { LOOK_CONNECTIONS } from './connection-options.js';
 import type { Space, Task, TaskName, TaskResult, Tasks, WorkerSettings } from './tasks.js';
 
 /**
@@ -20,7 +21,6 @@ import type { Space, Task, TaskName, TaskResult, Tasks, WorkerSettings } from '.
 
 const settings = workerData as WorkerSettings;
 const prepare = !settings.pooler;
-const LOOK_CONNECTIONS = 2;
 
 function newPool(size: number): pg.Pool {
   const pool = new pg.Pool({ ...settings.connection, max: size, idleTimeoutMillis: 60_000 });

@@ -2,12 +2,11 @@ import type pg from 'pg';
 import { CORE_VERSION, SPACE_VERSION } from '../../../shared/table/migrate.js';
 import { splitTable } from '../../../shared/table/names.js';
 import type { Config } from '../../config.js';
+import { connectionsOf } from '../../connection-options.js';
 import { type Finding, findingsOf } from './finding.js';
 
 /** Snapshots as the log needs them (pg_current_snapshot, xid8) exist since this version. */
 const SERVER_VERSION_MIN = 130_000;
-/** Listener, follower and one to spare. */
-const OTHER_CONNECTIONS = 3;
 
 export async function checkServerVersion(client: pg.Client): Promise<Finding> {
   const { ok, fail } = findingsOf('server version');
@@ -123,7 +122,7 @@ export async function checkMigrations(client: pg.Client, { table }: Config): Pro
   return ok(`up to date (${shown})`);
 }
 
-export async function checkHeadroom(client: pg.Client, { workers, poolSize }: Config): Promise<Finding> {
+export async function checkHeadroom(client: pg.Client, config: Config): Promise<Finding> {
   const { ok, warn } = findingsOf('connections');
   const { rows } = await client.query(
     `SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int AS total,
@@ -131,7 +130,7 @@ export async function checkHeadroom(client: pg.Client, { workers, poolSize }: Co
        (SELECT count(*)::int FROM pg_stat_activity WHERE application_name = 'pgcached') AS ours`,
   );
   const { total, used, ours } = rows[0] as { total: number; used: number; ours: number };
-  const wanted = workers * poolSize + OTHER_CONNECTIONS;
+  const wanted = connectionsOf(config);
   const found = `${used} of ${total} in use, ${ours} of them by pgcached; a daemon may open ${wanted}`;
   if (total - used >= wanted || ours >= wanted) return ok(found);
   return warn(found, 'lower --workers or --pool-size, or raise max_connections');
