@@ -3,15 +3,9 @@ import { coreTables, incarnateFunction, lookFunction, trimFunctions } from './co
 import { invalidateFunction } from './invalidate-sql.js';
 import { type CoreNames, coreNames, type SpaceNames, spaceNames, splitTable } from './names.js';
 import { type PoolLike, type Queryable, transaction } from './queryable.js';
-import {
-  fillFunction,
-  foreignUpdateTrigger,
-  liveFunction,
-  spaceTable,
-  trimFunction,
-  writeFunction,
-} from './space-sql.js';
+import { fillFunction, foreignUpdateTrigger, liveFunction, spaceTable, trimFunction } from './space-sql.js';
 import { topologyTable } from './topology.js';
+import { writeFunction } from './write-sql.js';
 
 /**
  * The numbered migrations: of what namespaces share, and of a namespace's own objects. Append only: what was published is
