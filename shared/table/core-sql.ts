@@ -44,6 +44,13 @@ export function coreTables(core: CoreNames, logged: boolean): string {
       at timestamptz NOT NULL,
       PRIMARY KEY (host, namespace)
     ) WITH (fillfactor = 10);
+    ${create} ${core.leases} (
+      namespace text NOT NULL,
+      key text NOT NULL,
+      lease uuid NOT NULL,
+      until timestamptz NOT NULL,
+      PRIMARY KEY (namespace, key)
+    );
   `;
 }
 
@@ -99,6 +106,7 @@ export function trimFunctions(core: CoreNames, logged: boolean): string {
       IF NOT FOUND THEN RETURN 0; END IF;
       DELETE FROM ${core.log} WHERE xid < p_floor;
       GET DIAGNOSTICS v_removed = ROW_COUNT;
+      DELETE FROM ${core.leases} WHERE until < clock_timestamp() - interval '1 hour';
       DELETE FROM ${core.writers} WHERE at < clock_timestamp() - interval '7 days';
       RETURN v_removed;
     END $fn$;

@@ -10,6 +10,10 @@ export interface Fill {
   /** Milliseconds of life left, or Infinity. */
   readonly ttlMs: number;
   readonly names: readonly string[];
+  /** How long past its expiry it may be served by loads that fail or are slow: milliseconds, or Infinity; none where missing. */
+  readonly graceMs?: number | undefined;
+  /** How long it took to compute, in milliseconds. */
+  readonly deltaMs?: number | undefined;
   /** A snapshot, as text. */
   readonly base: string;
   readonly incarnation: string;
@@ -38,9 +42,12 @@ export async function offerFills(
     fills.map((fill) => arrayLiteral(fill.names)),
     fills.map((fill) => fill.base),
     fills.map((fill) => fill.incarnation),
+    fills.map((fill) => fill.graceMs ?? null),
+    fills.map((fill) => fill.deltaMs ?? null),
   ];
   const text = `SELECT o_incarnation, o_stored FROM ${space.fn('fill')}(
-    $1::int, $2::text[], $3::text[], $4::bytea[], $5::float8[], $6::text[], $7::pg_snapshot[], $8::text[])`;
+    $1::int, $2::text[], $3::text[], $4::bytea[], $5::float8[], $6::text[], $7::pg_snapshot[], $8::text[],
+    $9::float8[], $10::float8[])`;
   const { rows } = await db.query(
     options.prepare ? { name: `pgcached fill ${space.id}`, text, values } : { text, values },
   );

@@ -3,8 +3,9 @@ import { coreTables, incarnateFunction, lookFunction, trimFunctions } from './co
 import { invalidateFunction } from './invalidate-sql.js';
 import { type CoreNames, coreNames, type SpaceNames, spaceNames, splitTable } from './names.js';
 import { type PoolLike, type Queryable, transaction } from './queryable.js';
-import { fillFunction, foreignUpdateTrigger, liveFunction, spaceTable, trimFunction } from './space-sql.js';
+import { fillFunction, foreignUpdateTrigger, liveFunction, spaceTable } from './space-sql.js';
 import { topologyTable } from './topology.js';
+import { trimFunction } from './trim-sql.js';
 import { writeFunction } from './write-sql.js';
 
 /**

@@ -16,6 +16,7 @@ export interface CoreNames {
   readonly log: string;
   readonly meta: string;
   readonly writers: string;
+  readonly leases: string;
   readonly migrations: string;
   readonly topology: string;
   readonly channel: string;
@@ -66,6 +67,7 @@ export function coreNames(schema: string, table: string): CoreNames {
     log: qualified('_log'),
     meta: qualified('_meta'),
     writers: qualified('_writers'),
+    leases: qualified('_leases'),
     migrations: qualified('_migrations'),
     topology: qualified('_topology'),
     channel: table,

@@ -2,17 +2,21 @@ import { incarnation } from './core-sql.js';
 import type { Schema } from './migrate.js';
 import type { SpaceNames } from './names.js';
 import type { Queryable } from './queryable.js';
-import { live } from './space-sql.js';
+import { live, liveOrStale } from './space-sql.js';
 import { fromColumns } from './value.js';
 
-/** One live entry, as of the statement's snapshot. */
+/** One entry, as of the statement's snapshot: live, or (where asked for) expired within its grace. */
 export interface FoundEntry {
   readonly key: string;
   readonly bytes: Uint8Array;
   readonly isCounter: boolean;
   readonly names: readonly string[];
-  /** Milliseconds left when the statement began on the server; Infinity for none. */
+  /** Milliseconds left when the statement began on the server; Infinity for none, 0 or less for one that has expired. */
   readonly leftMs: number;
+  /** How long past its expiry it may be served by loads that fail or are slow. */
+  readonly graceMs?: number;
+  /** How long it took to compute, where that was measured. */
+  readonly deltaMs?: number;
 }
 
 export interface ReadResult {
@@ -23,8 +27,8 @@ export interface ReadResult {
 }
 
 /** What says, in one row at least, under which snapshot and incarnation a statement ran. */
-function selectEntries(schema: Schema, space: SpaceNames, where: string, columns: string): string {
-  const isLive = live(schema.core, space, 'statement_timestamp()');
+function selectEntries(schema: Schema, space: SpaceNames, where: string, columns: string, test = live): string {
+  const isLive = test(schema.core, space, 'statement_timestamp()');
   return `
     SELECT ${incarnation('m', schema.logged)} AS incarnation, pg_current_snapshot()::text AS snapshot, e.key,
       CASE WHEN e.expires_at = 'infinity' THEN 'Infinity'::float8
@@ -32,7 +36,8 @@ function selectEntries(schema: Schema, space: SpaceNames, where: string, columns
     FROM ${schema.core.meta} AS m LEFT JOIN ${space.table} AS e ON ${where} AND ${isLive}`;
 }
 
-const CONTENT = `, e.counter::text AS counter, e.names, e.packed, CASE WHEN e.packed IS NULL THEN e.value::text END AS value`;
+const CONTENT = `, e.counter::text AS counter, e.names, e.packed, CASE WHEN e.packed IS NULL THEN e.value::text END AS value,
+  extract(epoch FROM e.grace)::float8 * 1000 AS grace_ms, e.delta_ms::float8 AS delta_ms`;
 
 /** A statement is prepared under a name of its own for one key: `= ANY` is planned anew each time. */
 function byKey(keys: readonly string[]): { where: string; values: unknown[]; kind: string } {
@@ -43,6 +48,7 @@ function byKey(keys: readonly string[]): { where: string; values: unknown[]; kin
 /**
  * Reads entries in one statement.
  * @param prepare whether to use a named statement (not through a pooler in transaction mode)
+ * @param withStale whether also those that have expired within their grace
  */
 export async function readEntries(
   db: Queryable,
@@ -50,12 +56,12 @@ export async function readEntries(
   space: SpaceNames,
   keys: readonly string[],
   prepare: boolean,
+  withStale = false,
 ): Promise<ReadResult> {
   const { where, values, kind } = byKey(keys);
-  const text = selectEntries(schema, space, where, CONTENT);
-  const { rows } = await db.query(
-    prepare ? { name: `pgcached read ${kind} ${space.id}`, text, values } : { text, values },
-  );
+  const text = selectEntries(schema, space, where, CONTENT, withStale ? liveOrStale : live);
+  const name = `pgcached ${withStale ? 'any' : 'read'} ${kind} ${space.id}`;
+  const { rows } = await db.query(prepare ? { name, text, values } : { text, values });
   const found: FoundEntry[] = [];
   for (const row of rows) {
     if (row.key === null) continue;
@@ -65,6 +71,8 @@ export async function readEntries(
       isCounter: row.counter !== null,
       names: (row.names as string[] | null) ?? [],
       leftMs: row.left_ms as number,
+      ...(row.grace_ms !== null && { graceMs: row.grace_ms as number }),
+      ...(row.delta_ms !== null && { deltaMs: row.delta_ms as number }),
     });
   }
   return { incarnation: rows[0]?.incarnation as string | undefined, snapshot: String(rows[0]?.snapshot ?? ''), found };

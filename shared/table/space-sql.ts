@@ -24,6 +24,8 @@ export function spaceTable(space: SpaceNames, logged: boolean): string {
       ADD COLUMN IF NOT EXISTS packed bytea,
       ADD COLUMN IF NOT EXISTS names text[],
       ADD COLUMN IF NOT EXISTS op smallint NOT NULL DEFAULT 0,
+      ADD COLUMN IF NOT EXISTS grace interval,
+      ADD COLUMN IF NOT EXISTS delta_ms real,
       ADD COLUMN IF NOT EXISTS xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
       ADD COLUMN IF NOT EXISTS base pg_snapshot NOT NULL DEFAULT pg_current_snapshot();
     DO $do$ BEGIN
@@ -48,6 +50,8 @@ export function foreignUpdateTrigger(core: CoreNames, space: SpaceNames): string
       IF (NEW.value, NEW.counter) IS DISTINCT FROM (OLD.value, OLD.counter) THEN
         NEW.packed := NULL;
         NEW.names := NULL;
+        NEW.grace := NULL;
+        NEW.delta_ms := NULL;
         NEW.base := pg_current_snapshot();
       END IF;
       NEW.xid := pg_current_xact_id();
@@ -89,6 +93,16 @@ export function killed(
       AND pg_visible_in_snapshot(l.xid, pg_current_snapshot()))`;
 }
 
+/** When the row `e` is over for good: past its expiry by its grace. A dead row expired at -infinity, and has none. */
+export const OVER_AT = `(e.expires_at + coalesce(e.grace, '0'))`;
+/** Grace in milliseconds, perhaps Infinity, as an interval; what is 0 or null is none. */
+export const asGrace = (ms: string) => `CASE WHEN ${ms} > 0 THEN least(${ms}, 1e13) * interval '1 millisecond' END`;
+
+/** Whether the row `e` is not over, not dead, and not killed by the log: an entry, or one that expired within its grace. */
+export function liveOrStale(core: CoreNames, space: SpaceNames, now = 'clock_timestamp()'): string {
+  return `(${OVER_AT} > ${now} AND NOT ${killed(core, space, { key: 'e.key', names: 'e.names', base: 'e.base' })})`;
+}
+
 /** Whether the row `e` is an entry: not expired, not dead, and not killed by the log. */
 export function live(core: CoreNames, space: SpaceNames, now = 'clock_timestamp()'): string {
   return `(e.expires_at > ${now} AND NOT ${killed(core, space, { key: 'e.key', names: 'e.names', base: 'e.base' })})`;
@@ -113,7 +127,7 @@ export function fillFunction(core: CoreNames, space: SpaceNames, logged: boolean
   return `
     CREATE OR REPLACE FUNCTION ${space.fn('fill')}(
       p_lock_timeout_ms int, p_keys text[], p_values text[], p_packed bytea[], p_expire_ms float8[], p_names text[],
-      p_bases pg_snapshot[], p_incarnations text[],
+      p_bases pg_snapshot[], p_incarnations text[], p_graces_ms float8[], p_deltas_ms float8[],
       OUT o_incarnation text, OUT o_snapshot pg_snapshot, OUT o_stored text[]
     ) LANGUAGE plpgsql AS $fn$
     BEGIN
@@ -123,66 +137,25 @@ export function fillFunction(core: CoreNames, space: SpaceNames, logged: boolean
         SELECT ${incarnation('m', logged)} AS incarnation, m.table_floor FROM ${core.meta} AS m
       ), input AS (
         SELECT i.key, i.value::jsonb AS value, i.packed, i.names::text[] AS names, i.base,
+          ${asGrace('i.grace_ms')} AS grace, i.delta_ms::real AS delta_ms,
           CASE WHEN i.expire_ms = 'infinity' THEN 'infinity'
                ELSE clock_timestamp() + i.expire_ms * interval '1 millisecond' END AS expires_at
-        FROM m, unnest(p_keys, p_values, p_packed, p_expire_ms, p_names, p_bases, p_incarnations)
-          AS i(key, value, packed, expire_ms, names, base, incarnation)
+        FROM m, unnest(p_keys, p_values, p_packed, p_expire_ms, p_names, p_bases, p_incarnations, p_graces_ms, p_deltas_ms)
+          AS i(key, value, packed, expire_ms, names, base, incarnation, grace_ms, delta_ms)
         WHERE i.incarnation = m.incarnation AND pg_snapshot_xmin(i.base) >= m.table_floor
           AND NOT ${killed(core, space, { key: 'i.key', names: 'i.names::text[]', base: 'i.base' })}
       ), stored AS (
-        INSERT INTO ${space.table} AS e (key, value, counter, expires_at, packed, names, op, xid, base)
-        SELECT key, value, NULL, expires_at, packed, names, ${WRITE_OP.set}, pg_current_xact_id(), base
+        INSERT INTO ${space.table} AS e (key, value, counter, expires_at, packed, names, op, xid, base, grace, delta_ms)
+        SELECT key, value, NULL, expires_at, packed, names, ${WRITE_OP.set}, pg_current_xact_id(), base, grace, delta_ms
           FROM input ORDER BY key COLLATE "C"
         ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value, counter = NULL, expires_at = EXCLUDED.expires_at,
-          packed = EXCLUDED.packed, names = EXCLUDED.names, op = EXCLUDED.op, xid = EXCLUDED.xid, base = EXCLUDED.base
+          packed = EXCLUDED.packed, names = EXCLUDED.names, op = EXCLUDED.op, xid = EXCLUDED.xid, base = EXCLUDED.base,
+          grace = EXCLUDED.grace, delta_ms = EXCLUDED.delta_ms
         WHERE pg_visible_in_snapshot(e.xid, EXCLUDED.base)
         RETURNING key
       )
       SELECT m.incarnation, pg_current_snapshot(), (SELECT array_agg(key) FROM stored)
         INTO o_incarnation, o_snapshot, o_stored FROM m;
-    END $fn$;
-  `;
-}
-
-/**
- * The second step of a trim, a chunk at a time: removes what has expired, or (p_after given) what the log below the floor
- * kills among the next keys, however young: a write whose snapshot is older than an invalidation may commit after it, and
- * must not come alive when the log's row goes. Rows that somebody holds are skipped.
- * o_seen counts what was there to remove, o_last is the last key looked at (null at the end).
- */
-export function trimFunction(core: CoreNames, space: SpaceNames, logged: boolean): string {
-  const sameIncarnation = `EXISTS (SELECT FROM ${core.meta} AS m
-    WHERE ${incarnation('m', logged)} = p_incarnation AND m.table_floor >= p_floor)`;
-  const victim = killed(core, space, { key: 'e.key', names: 'e.names', base: 'e.base' }, 'p_floor');
-  return `
-    CREATE OR REPLACE FUNCTION ${space.fn('trim')}(
-      p_incarnation text, p_floor xid8, p_after text, p_limit int,
-      OUT o_removed bigint, OUT o_seen bigint, OUT o_last text
-    ) LANGUAGE plpgsql AS $fn$
-    BEGIN
-      IF p_after IS NULL THEN
-        DELETE FROM ${space.table} WHERE ctid = ANY (ARRAY(
-          SELECT e.ctid FROM ${space.table} AS e
-          WHERE e.expires_at < clock_timestamp() AND e.xid < p_floor AND ${sameIncarnation}
-          ORDER BY e.expires_at LIMIT p_limit FOR UPDATE SKIP LOCKED));
-        GET DIAGNOSTICS o_removed = ROW_COUNT;
-        IF o_removed < p_limit THEN
-          SELECT count(*) + o_removed INTO o_seen FROM ${space.table} AS e
-            WHERE e.expires_at < clock_timestamp() AND e.xid < p_floor;
-        ELSE
-          o_seen := o_removed;
-          o_last := '';
-        END IF;
-        RETURN;
-      END IF;
-      SELECT max(chunk.key), count(*) FILTER (WHERE chunk.victim) INTO o_last, o_seen FROM (
-        SELECT e.key, ${victim} AS victim FROM ${space.table} AS e
-        WHERE e.key > p_after ORDER BY e.key LIMIT p_limit) AS chunk;
-      DELETE FROM ${space.table} WHERE ctid = ANY (ARRAY(
-        SELECT e.ctid FROM ${space.table} AS e
-        WHERE e.key > p_after AND e.key <= o_last AND ${sameIncarnation} AND ${victim}
-        FOR UPDATE SKIP LOCKED));
-      GET DIAGNOSTICS o_removed = ROW_COUNT;
     END $fn$;
   `;
 }

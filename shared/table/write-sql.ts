@@ -1,10 +1,10 @@
 import { floorLock, incarnation } from './core-sql.js';
 import { type CoreNames, literal, partName, type SpaceNames } from './names.js';
-import { COUNTER_MAX, DELETED_NOTHING, NUMBER_TAKEN, WRITE_OP } from './space-sql.js';
+import { asGrace, COUNTER_MAX, DELETED_NOTHING, NUMBER_TAKEN, WRITE_OP } from './space-sql.js';
 
 /** Arrays of a batch, row by row; every row of a batch has a key of its own. */
-const BATCH = `unnest(p_keys, p_ops, p_values, p_packed, p_ttls_ms, p_deltas, p_names)
-  AS i(key, op, value, packed, ttl_ms, delta, names)`;
+const BATCH = `unnest(p_keys, p_ops, p_values, p_packed, p_ttls_ms, p_deltas, p_names, p_graces_ms)
+  AS i(key, op, value, packed, ttl_ms, delta, names, grace_ms)`;
 
 /**
  * One batch: it upserts all keys in one statement, in sorted order (so that batches of several daemons cannot deadlock),
@@ -20,6 +20,7 @@ export function writeFunction(core: CoreNames, space: SpaceNames, logged: boolea
       p_host uuid, p_start bigint, p_batch bigint, p_again boolean, p_age_ms float8, p_lock_timeout_ms int,
       p_invalidated text[],
       p_keys text[], p_ops smallint[], p_values text[], p_packed bytea[], p_ttls_ms float8[], p_deltas bigint[], p_names text[],
+      p_graces_ms float8[],
       OUT o_incarnation text, OUT o_xid xid8, OUT o_snapshot pg_snapshot, OUT o_answer jsonb, OUT o_refused jsonb, OUT o_state text
     ) LANGUAGE plpgsql AS $fn$
     DECLARE
@@ -71,14 +72,17 @@ export function writeFunction(core: CoreNames, space: SpaceNames, logged: boolea
 /** The upsert of a batch of nothing but sets, by far the commonest, which asks nothing of the rows that it replaces. */
 function plainSets(space: SpaceNames): string {
   return `
-          INSERT INTO ${space.table} AS e (key, value, counter, expires_at, packed, names, op, xid, base)
+          INSERT INTO ${space.table} AS e (key, value, counter, expires_at, packed, names, op, xid, base, grace)
             SELECT i.key, i.value::jsonb, NULL,
               CASE WHEN i.ttl_ms = 'infinity' THEN 'infinity' ELSE v_from + i.ttl_ms * interval '1 millisecond' END,
-              i.packed, i.names::text[], ${WRITE_OP.set}, pg_current_xact_id(), pg_current_snapshot()
-            FROM unnest(p_keys, p_values, p_packed, p_ttls_ms, p_names) AS i(key, value, packed, ttl_ms, names)
+              i.packed, i.names::text[], ${WRITE_OP.set}, pg_current_xact_id(), pg_current_snapshot(),
+              ${asGrace('i.grace_ms')}
+            FROM unnest(p_keys, p_values, p_packed, p_ttls_ms, p_names, p_graces_ms)
+              AS i(key, value, packed, ttl_ms, names, grace_ms)
             ORDER BY i.key COLLATE "C"
             ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value, packed = EXCLUDED.packed, names = EXCLUDED.names,
-              counter = NULL, expires_at = EXCLUDED.expires_at, base = EXCLUDED.base, op = EXCLUDED.op, xid = EXCLUDED.xid;`;
+              counter = NULL, expires_at = EXCLUDED.expires_at, base = EXCLUDED.base, op = EXCLUDED.op, xid = EXCLUDED.xid,
+              grace = EXCLUDED.grace, delta_ms = NULL;`;
 }
 
 /** The upsert of any batch: what it does to a row, and whether, depends on the row as it is when its lock was had. */
@@ -92,21 +96,23 @@ function anyWrites(space: SpaceNames): string {
             CASE WHEN i.op = ${WRITE_OP.delete} THEN '-infinity'
                  WHEN i.ttl_ms = 'infinity' THEN 'infinity'
                  ELSE v_from + i.ttl_ms * interval '1 millisecond' END AS expires_at,
-            pg_current_snapshot() AS base
+            pg_current_snapshot() AS base, ${asGrace('i.grace_ms')} AS grace, NULL::real AS delta_ms
           FROM ${BATCH} WHERE i.op <> ${WRITE_OP.expire}
           UNION ALL
           SELECT i.key, i.op, e.value, e.packed, e.counter, e.names,
             CASE WHEN i.ttl_ms = 'infinity' THEN 'infinity' ELSE v_from + i.ttl_ms * interval '1 millisecond' END,
-            e.base
+            e.base, e.grace, e.delta_ms
           FROM ${BATCH} JOIN ${space.table} AS e ON e.key = i.key WHERE i.op = ${WRITE_OP.expire} AND ${isLive}
         ), written AS (
-          INSERT INTO ${space.table} AS e (key, value, counter, expires_at, packed, names, op, xid, base)
-          SELECT key, value, counter, expires_at, packed, names, op, pg_current_xact_id(), base
+          INSERT INTO ${space.table} AS e (key, value, counter, expires_at, packed, names, op, xid, base, grace, delta_ms)
+          SELECT key, value, counter, expires_at, packed, names, op, pg_current_xact_id(), base, grace, delta_ms
             FROM input ORDER BY key COLLATE "C"
           ON CONFLICT (key) DO UPDATE SET
             value = ${keep('value')},
             packed = ${keep('packed')},
             names = ${keep('names')},
+            grace = ${keep('grace')},
+            delta_ms = ${keep('delta_ms')},
             (counter, expires_at, base, op) = (
               SELECT
                 CASE EXCLUDED.op

@@ -14,6 +14,8 @@ export interface WriteItem {
   readonly delta?: number;
   /** Names that the entry carries: tags and parts, as the log calls them. */
   readonly names?: readonly string[];
+  /** How long past its expiry it may be served by loads that fail or are slow: milliseconds, or Infinity; none where missing. */
+  readonly graceMs?: number | undefined;
 }
 
 export interface WriteBatch {
@@ -54,7 +56,7 @@ export type WriteResult =
 
 const PARAMETERS =
   '$1::uuid, $2::bigint, $3::bigint, $4::boolean, $5::float8, $6::int, $7::text[], $8::text[], $9::smallint[], ' +
-  '$10::text[], $11::bytea[], $12::float8[], $13::bigint[], $14::text[]';
+  '$10::text[], $11::bytea[], $12::float8[], $13::bigint[], $14::text[], $15::float8[]';
 
 /** Arrays of unequal length can't be nested as parameters: names go as the text of an array, one a row. */
 export function arrayLiteral(names: readonly string[] | undefined): string | null {
@@ -92,6 +94,7 @@ export async function writeBatch(
     items.map((item) => item.ttlMs),
     items.map((item) => item.delta ?? null),
     items.map((item) => arrayLiteral(item.names)),
+    items.some((item) => item.graceMs !== undefined) ? items.map((item) => item.graceMs ?? null) : null,
   ];
   const text = `SELECT * FROM ${space.fn('write')}(${PARAMETERS})`;
   const { rows } = await db.query(

@@ -55,7 +55,7 @@ export async function checkTables(client: pg.Client, config: Config): Promise<Fi
        has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE') AS usable
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE n.nspname = coalesce($1, current_schema()) AND c.relkind = 'r'
-       AND c.relname = ANY (ARRAY[$2, $2 || '_log', $2 || '_meta', $2 || '_writers'])`,
+       AND c.relname = ANY (ARRAY[$2, $2 || '_log', $2 || '_meta', $2 || '_writers', $2 || '_leases'])`,
     [schema ?? null, name],
   );
   const tables = rows as { name: string; kind: string; usable: boolean }[];
