@@ -22,8 +22,8 @@ export interface LoadsOptions {
   readonly database: Pick<Database, 'fill'>;
   readonly leases: Leases;
   readonly loadTimeoutMs: number;
-  /** The transaction of the host's last acknowledged write. */
-  lastXid(): bigint | undefined;
+  /** The host's last acknowledged write. */
+  lastWrite(): { readonly xid: bigint; readonly incarnation: string } | undefined;
 }
 
 /**
@@ -59,20 +59,18 @@ export class Loads {
    * own acknowledged writes, since memory has them already.
    */
   async begin(key: string, holder: Holder, missed: ReadAnswer, refusals: number): Promise<LoadOutcome> {
-    const { follower, lastXid } = this.#options;
+    const { follower, lastWrite } = this.#options;
     const flight = this.#handouts.begin(key);
-    const own = lastXid();
-    if (own !== undefined && !follower.saw(own)) await follower.look();
-    const sight = follower.sight;
-    const known =
-      sight !== undefined && sight.incarnation === missed.base.incarnation && (own === undefined || follower.saw(own));
-    const base = known
-      ? {
-          snapshot: intersection(missed.base.snapshot, sight.snapshot),
-          ownXid: undefined,
-          incarnation: sight.incarnation,
-        }
-      : undefined;
+    const own = lastWrite();
+    const { incarnation } = missed.base;
+    // A crash took along writes of an earlier incarnation, and their transaction ids are handed out again.
+    const isKnown = () => follower.follows(missed.base) && (own?.incarnation !== incarnation || follower.saw(own.xid));
+    if (!isKnown()) await follower.look();
+    const sight = isKnown() ? follower.sight : undefined;
+    const base =
+      sight === undefined
+        ? undefined
+        : { snapshot: intersection(missed.base.snapshot, sight.snapshot), ownXid: undefined, incarnation };
     return this.#handouts.handOut(flight, holder, { base, refusals });
   }
 

@@ -74,7 +74,11 @@ export class Store implements Namespace {
     const parts = { namespace: name, clock, database, follower, leases: this.#leases };
     this.#reads = new Reads({ ...parts, defer: options.defer });
     this.#writer = new Writer({ ...options, ...parts });
-    this.#loads = new Loads({ ...parts, loadTimeoutMs: options.loadTimeoutMs, lastXid: () => this.#writer.lastXid });
+    this.#loads = new Loads({
+      ...parts,
+      loadTimeoutMs: options.loadTimeoutMs,
+      lastWrite: () => this.#writer.lastWrite,
+    });
   }
 
   get(key: string, fromTable: boolean): Awaitable<Bytes | undefined> {

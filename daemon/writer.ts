@@ -54,7 +54,7 @@ export class Writer {
   readonly #queue = new WriteQueue();
   #pumping = false;
   #pumpQueued = false;
-  #lastXid: bigint | undefined;
+  #lastWrite: { readonly xid: bigint; readonly incarnation: string } | undefined;
   #callOffTimer: (() => void) | undefined;
   #idle: (() => void)[] = [];
 
@@ -62,9 +62,9 @@ export class Writer {
     this.#options = options;
   }
 
-  /** The transaction of the last batch that was acknowledged. */
-  get lastXid(): bigint | undefined {
-    return this.#lastXid;
+  /** The last batch that was acknowledged. */
+  get lastWrite(): { readonly xid: bigint; readonly incarnation: string } | undefined {
+    return this.#lastWrite;
   }
 
   /** @throws (rejects) CacheError ERR_DATABASE, ERR_UNKNOWN_OUTCOME, ERR_NOT_A_COUNTER, ERR_COUNTER_OVERFLOW, ERR_OVERLOADED */
@@ -121,7 +121,7 @@ export class Writer {
       const result = await this.#settle([], names, this.#options.clock.now());
       const xid = BigInt(result.xid);
       for (const name of names) this.#options.learn({ xid, name });
-      this.#acknowledge(xid);
+      this.#acknowledge(xid, result.incarnation);
       for (const { waiter } of batch.invalidations) waiter.resolve({ done: true, counter: undefined });
     } catch (error) {
       for (const { waiter } of batch.invalidations) waiter.reject(asCacheError(error));
@@ -242,12 +242,12 @@ export class Writer {
       const entry = keep ? { bytes: item.bytes as Uint8Array, base, names: item.names ?? [] } : undefined;
       leases.end(held[index] as Lease, entry, sentMs + item.ttlMs);
     });
-    this.#acknowledge(xid);
+    this.#acknowledge(xid, result.incarnation);
     for (const write of writes) this.#answer(write, results.get(write.item.key), result.refused[write.item.key]);
   }
 
-  #acknowledge(xid: bigint): void {
-    this.#lastXid = xid;
+  #acknowledge(xid: bigint, incarnation: string): void {
+    this.#lastWrite = { xid, incarnation };
     this.#options.onWritten();
   }
 
