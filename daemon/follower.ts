@@ -81,6 +81,19 @@ export class Follower {
     return this.#last !== undefined && isVisible(this.#last.snapshot, xid);
   }
 
+  /**
+   * A write of this host took effect in an incarnation. In another one than is followed, transaction ids may be those of
+   * the followed one over again. The interleaving: memory holds a value whose base sees 105; Postgres crashes; a tag of
+   * the value is invalidated by the new 105 and acknowledged, before a look. The value seems to see that row.
+   */
+  meetIncarnation(incarnation: string): void {
+    if (this.#last === undefined || this.#last.incarnation === incarnation) return;
+    this.#last = undefined;
+    this.#freshUntilMs = Number.NEGATIVE_INFINITY;
+    this.#options.reset('a write took effect in another incarnation of the cache');
+    this.wake();
+  }
+
   /** Somebody says that the log has grown. */
   wake(): void {
     if (this.#stopped) return;

@@ -26,7 +26,7 @@ export interface WriterOptions {
   readonly database: Pick<Database, 'write'>;
   readonly clock: Clock;
   readonly identity: Identity;
-  readonly follower: Pick<Follower, 'look' | 'follows'>;
+  readonly follower: Pick<Follower, 'look' | 'follows' | 'meetIncarnation'>;
   /** Undefined where the namespace has no memory tier. */
   readonly leases: Leases;
   /** How long a batch whose connection broke is resent before its callers are told that nobody knows. */
@@ -164,7 +164,10 @@ export class Writer {
       let failure: DatabaseFailure | undefined;
       try {
         const result = await database.write(namespace, batch);
-        if (result.state === 'done') return result;
+        if (result.state === 'done') {
+          follower.meetIncarnation(result.incarnation);
+          return result;
+        }
         if (result.state === 'lost') {
           await follower.look();
         } else {
