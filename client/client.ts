@@ -181,7 +181,7 @@ export class PgCachedClient implements Cache {
     return result;
   }
 
-  /** The state of the daemon, as `pgcached status` shows it. */
+  /** @returns the state of the daemon, as `pgcached status --json` prints it; the names in it may change with a release */
   async status(): Promise<Record<string, unknown>> {
     return this.#caller.channel.call(ops.STATUS_OF_DAEMON, []);
   }

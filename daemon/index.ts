@@ -11,14 +11,16 @@ import { Server } from './server.js';
 export type { Config, ConfigInput } from './config.js';
 
 export interface RunningDaemon {
+  /** What applications give to `connect({ socket })`. */
   readonly socketPath: string;
   /** Whether the daemon follows the log: false while the database is away. For a watchdog or a probe. */
   isFresh(): boolean;
-  /** Stops accepting, answers what is pending within drainTimeoutMs, and closes. */
+  /** Stops accepting, answers what is pending within drainTimeoutMs (twice that at most, with Postgres), and closes. */
   close(): Promise<void>;
 }
 
 export interface StartOptions {
+  /** Takes the place of a log on standard error at the level `logLevel`. */
   readonly log?: Log;
   /** A listening socket to inherit (socket activation), in place of one made at the configured path. */
   readonly socketFd?: number | undefined;
@@ -26,9 +28,10 @@ export interface StartOptions {
 
 /**
  * Starts a daemon in this process: serves the socket, follows the log, writes through to Postgres. It comes up whether
- * the database does or not, and says so.
+ * the database does or not, and says so. Signals are left to the caller.
  * @param options by the names of docs/configuration.md; the environment (PGCACHED_…, PG…) fills in what is missing
- * @throws CacheError ERR_INVALID_CONFIG, ERR_ALREADY_RUNNING, ERR_SOCKET
+ * @returns when the socket answers, and the database too if it does so within five seconds
+ * @throws (rejects) CacheError ERR_INVALID_CONFIG, ERR_ALREADY_RUNNING, ERR_SOCKET
  */
 export async function startDaemon(options: Config | ConfigInput, start: StartOptions = {}): Promise<RunningDaemon> {
   const config = resolveConfig(options as ConfigInput);
