@@ -140,6 +140,16 @@ To try it, start node in ${projectRoot} and paste:
 `);
 }
 
+/** A line of the log for people: what happened, and the error's own words. */
+function readable(line: string): string {
+  try {
+    const { msg, err } = JSON.parse(line) as { msg?: string; err?: { message?: string } };
+    return [msg, err?.message].filter(Boolean).join(': ') || line;
+  } catch {
+    return line;
+  }
+}
+
 async function start(dataDir: string, options: readonly string[]): Promise<boolean> {
   const earlier = findRunning(dataDir);
   if (earlier) {
@@ -155,7 +165,7 @@ async function start(dataDir: string, options: readonly string[]): Promise<boole
     introduce(running, dataDir, 'is running');
     return true;
   }
-  const lines = readFileSync(logFile(dataDir), 'utf8').trimEnd().split('\n').slice(-LOG_LINES_SHOWN);
+  const lines = readFileSync(logFile(dataDir), 'utf8').trimEnd().split('\n').slice(-LOG_LINES_SHOWN).map(readable);
   await stop(dataDir);
   forget(dataDir, running.socket);
   print(`pgcached did not start. The end of ${logFile(dataDir)}:\n\n${lines.join('\n')}`);

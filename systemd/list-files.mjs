@@ -33,7 +33,7 @@ function target(folder) {
     if (base !== undefined && folder.startsWith(base + sep)) return join(prefix, relative(base, folder));
   }
   throw new Error(
-    `${folder} lies neither below nor beside the package: install it with npm, or run npm ci in the checkout`,
+    `${folder} lies neither below nor beside the package: install it with npm, or run npm install in the checkout`,
   );
 }
 
@@ -42,7 +42,7 @@ function visit(folder, required, optional) {
     const dependency = find(name, folder);
     if (dependency === undefined) {
       if (optional.includes(name)) continue;
-      throw new Error(`${name}, which ${folder} needs, is not installed: run npm ci --omit=dev first`);
+      throw new Error(`${name}, which ${folder} needs, is not installed: run npm install --omit=dev first`);
     }
     if (found.has(dependency)) continue;
     found.add(dependency);
@@ -60,7 +60,7 @@ function visit(folder, required, optional) {
 try {
   const manifest = manifestOf(root);
   if (!existsSync(join(root, manifest.bin.pgcached))) {
-    throw new Error(`${manifest.bin.pgcached} is missing: run npm ci && npm run build first`);
+    throw new Error(`${manifest.bin.pgcached} is missing: run npm install && npm run build first`);
   }
   visit(root, Object.keys(manifest.dependencies), []);
   const lines = ['package.json', 'LICENSE', ...manifest.files]

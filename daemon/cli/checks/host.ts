@@ -93,7 +93,7 @@ export function checkVersions(): Finding {
   const found = `pgcached ${RELEASE}, node ${process.versions.node}, node-ipc ${nodeIpc ?? 'not found'}`;
   if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR_MIN)
     return fail(found, `install Node ${NODE_MAJOR_MIN} or later`);
-  if (nodeIpc === undefined) return fail(found, 'install the dependencies again (npm ci)');
+  if (nodeIpc === undefined) return fail(found, 'install the dependencies again (npm install)');
   if (BANNED_NODE_IPC.test(nodeIpc))
     return fail(
       found,
