@@ -52,7 +52,7 @@ export class Shard {
     this.#onChange = createChangeLog(options.log);
     const connection = connectionOptions(config, node.url);
     this.#database = this.#newDatabase(connection);
-    this.#wakeups = new Wakeups(this.#database);
+    this.#wakeups = new Wakeups(this.#database, options.clock);
     this.#follower = this.#newFollower();
     this.#listener = this.#newListener(connection);
     this.#trimmer = this.#newTrimmer();

@@ -1,32 +1,59 @@
+import type { Clock } from './clock.js';
 import type { Database } from './database.js';
 
 /**
- * The wake-ups that this daemon sends, one at a time: what is written while one is under way is announced by the next.
- * A lost one costs others latency, no more, so failures are left alone.
+ * The least and the greatest time from one wake-up to the next, and between them: how many times as long as the last one
+ * took. Each costs the database a transaction and every daemon a look, together more than the write that it tells of, so
+ * that on a busy machine they are paced by what they cost. Under a stream of writes the others hear of it this often.
+ */
+export const WAKEUP_GAP_MS_MIN = 2;
+export const WAKEUP_GAP_MS_MAX = 20;
+export const WAKEUP_GAP_FACTOR = 4;
+
+/**
+ * The wake-ups that this daemon sends, one at a time: the first write after a pause is announced at once, what is written
+ * while one is under way, or so soon after it, by the next. A lost one costs others latency, no more, so failures are left
+ * alone.
+ *
+ *     idle -- send --> under way -- answered --> idle            (the gap is kept by who sends next)
+ *                      under way -- answered, send meanwhile --> waiting -- gap over --> under way
  */
 export class Wakeups {
   readonly #database: Pick<Database, 'notify'>;
-  #sending = false;
+  readonly #clock: Clock;
+  #state: 'idle' | 'waiting' | 'under way' = 'idle';
   #again = false;
+  #nextMs = Number.NEGATIVE_INFINITY;
 
-  constructor(database: Pick<Database, 'notify'>) {
+  constructor(database: Pick<Database, 'notify'>, clock: Clock) {
     this.#database = database;
+    this.#clock = clock;
   }
 
+  /** Something was written. */
   send(): void {
-    if (this.#sending) {
-      this.#again = true;
+    if (this.#state === 'under way') this.#again = true;
+    else if (this.#state === 'idle') this.#sendInTime();
+  }
+
+  #sendInTime(): void {
+    const waitMs = this.#nextMs - this.#clock.now();
+    if (waitMs <= 0) {
+      void this.#send();
       return;
     }
-    void this.#send();
+    this.#state = 'waiting';
+    this.#clock.after(waitMs, () => void this.#send());
   }
 
   async #send(): Promise<void> {
-    this.#sending = true;
-    do {
-      this.#again = false;
-      await this.#database.notify().catch(() => {});
-    } while (this.#again);
-    this.#sending = false;
+    this.#state = 'under way';
+    this.#again = false;
+    const sentMs = this.#clock.now();
+    await this.#database.notify().catch(() => {});
+    const gapMs = (this.#clock.now() - sentMs) * WAKEUP_GAP_FACTOR;
+    this.#nextMs = sentMs + Math.min(WAKEUP_GAP_MS_MAX, Math.max(WAKEUP_GAP_MS_MIN, gapMs));
+    this.#state = 'idle';
+    if (this.#again) this.#sendInTime();
   }
 }
