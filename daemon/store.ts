@@ -173,7 +173,7 @@ export class Store implements Namespace {
 
   load(key: string, holder: Holder, fromTable: boolean): Awaitable<LoadOutcome> {
     const bytes = fromTable ? undefined : this.#fromMemory(key);
-    return bytes === undefined ? this.#load(key, holder, 0) : { kind: 'value', bytes };
+    return bytes === undefined ? this.#load(key, holder, 0, !fromTable) : { kind: 'value', bytes };
   }
 
   async fill(
@@ -186,7 +186,7 @@ export class Store implements Namespace {
     const key = this.#loads.keyOf(token, holder);
     const names = tags.map((tag) => tagName(this.name, tag));
     const outcome = await this.#loads.fill(token, holder, value, ttlMs ?? this.#options.defaultTtlMs, names);
-    if (typeof outcome === 'number') return this.#load(key, holder, outcome);
+    if (typeof outcome === 'number') return this.#load(key, holder, outcome, true);
     this.#stats.sets += 1;
     return outcome;
   }
@@ -248,22 +248,23 @@ export class Store implements Namespace {
     return entry?.bytes;
   }
 
-  async #load(key: string, holder: Holder, refusals: number): Promise<LoadOutcome> {
+  async #load(key: string, holder: Holder, refusals: number, tryMemory: boolean): Promise<LoadOutcome> {
     const askedAt = this.#loads.askNumber();
+    const remembered = () => (tryMemory ? this.#fromMemory(key) : undefined);
     for (;;) {
       const flight = this.#loads.flight(key);
       if (flight !== undefined) {
         const outcome = await flight.done;
         const isMine = outcome.kind !== 'passed' && (outcome.kind !== 'value' || askedAt < flight.beganAt);
         if (isMine) return outcome;
-        const bytes = this.#fromMemory(key);
+        const bytes = remembered();
         if (bytes !== undefined) return { kind: 'value', bytes };
         continue;
       }
-      const landed = this.#reads.landed(key);
+      const landed = tryMemory ? this.#reads.landed(key) : undefined;
       if (landed !== undefined) {
         await landed;
-        const bytes = this.#fromMemory(key);
+        const bytes = remembered();
         if (bytes !== undefined) return { kind: 'value', bytes };
       }
       const answer = await this.#reads.ask(key);
