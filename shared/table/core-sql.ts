@@ -14,6 +14,12 @@ export function incarnation(alias: string, logged: boolean): string {
   return logged ? `(${alias}.incarnation::text || '/' || ${timeline})` : `${alias}.incarnation::text`;
 }
 
+/**
+ * Regular tables outlive a crash, and what was lost then must not have been told or seen: transaction ids that were given
+ * to it are given out again. UNLOGGED tables are emptied, so there is nothing to wait for.
+ */
+export const durably = (logged: boolean) => (logged ? `PERFORM set_config('synchronous_commit', 'on', true);` : '');
+
 /** The tables that all namespaces share. */
 export function coreTables(core: CoreNames, logged: boolean): string {
   const create = `CREATE ${logged ? '' : 'UNLOGGED '}TABLE IF NOT EXISTS`;

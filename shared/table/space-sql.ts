@@ -1,4 +1,4 @@
-import { floorLock, incarnation } from './core-sql.js';
+import { durably, floorLock, incarnation } from './core-sql.js';
 import { type CoreNames, EVERYTHING, keyName, literal, namespaceName, type SpaceNames } from './names.js';
 
 /** What a row of a batch does. Numbers are stored in the table's `op` column: append only. */
@@ -132,6 +132,7 @@ export function fillFunction(core: CoreNames, space: SpaceNames, logged: boolean
     ) LANGUAGE plpgsql AS $fn$
     BEGIN
       PERFORM set_config('lock_timeout', p_lock_timeout_ms::text, true);
+      ${durably(logged)}
       PERFORM pg_advisory_xact_lock_shared(${floorLock(core)});
       WITH m AS (
         SELECT ${incarnation('m', logged)} AS incarnation, m.table_floor FROM ${core.meta} AS m

@@ -1,4 +1,4 @@
-import { floorLock, incarnation } from './core-sql.js';
+import { durably, floorLock, incarnation } from './core-sql.js';
 import { type CoreNames, literal, partName, type SpaceNames } from './names.js';
 import { asGrace, COUNTER_MAX, DELETED_NOTHING, NUMBER_TAKEN, WRITE_OP } from './space-sql.js';
 
@@ -31,6 +31,7 @@ export function writeFunction(core: CoreNames, space: SpaceNames, logged: boolea
       v_written text[];
     BEGIN
       PERFORM set_config('lock_timeout', p_lock_timeout_ms::text, true);
+      ${durably(logged)}
       PERFORM pg_advisory_xact_lock_shared(${floorLock(core)});
       SELECT ${incarnation('m', logged)} INTO o_incarnation FROM ${core.meta} AS m;
       IF NOT FOUND THEN o_state := 'lost'; RETURN; END IF;
