@@ -1,9 +1,10 @@
 import { CacheError } from '../errors.js';
 import { coreTables, incarnateFunction, lookFunction, trimFunctions } from './core-sql.js';
+import { foreignTriggers } from './foreign-sql.js';
 import { invalidateFunction } from './invalidate-sql.js';
 import { type CoreNames, coreNames, type SpaceNames, spaceNames, splitTable } from './names.js';
 import { type PoolLike, type Queryable, transaction } from './queryable.js';
-import { fillFunction, foreignUpdateTrigger, liveFunction, spaceTable } from './space-sql.js';
+import { fillFunction, liveFunction, spaceTable } from './space-sql.js';
 import { topologyTable } from './topology.js';
 import { trimFunction } from './trim-sql.js';
 import { writeFunction } from './write-sql.js';
@@ -24,7 +25,7 @@ const CORE_MIGRATIONS: readonly ((core: CoreNames, logged: boolean) => string)[]
 const SPACE_MIGRATIONS: readonly ((core: CoreNames, space: SpaceNames, logged: boolean) => string)[] = [
   (core, space, logged) =>
     spaceTable(space, logged) +
-    foreignUpdateTrigger(core, space) +
+    foreignTriggers(core, space) +
     liveFunction(core, space) +
     writeFunction(core, space, logged) +
     fillFunction(core, space, logged) +

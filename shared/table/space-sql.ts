@@ -37,33 +37,6 @@ export function spaceTable(space: SpaceNames, logged: boolean): string {
   `;
 }
 
-/**
- * An update by somebody who knows only the seed's columns: it leaves xid as it was. It gets its own transaction's, so that
- * no fill that does not see it takes its place, and is logged for those who have the key in memory. What stood beside an
- * older value goes with that; where only the expiry was changed the value stays what it was, dead or alive.
- */
-export function foreignUpdateTrigger(core: CoreNames, space: SpaceNames): string {
-  const trigger = `"${space.bareTable}_foreign"`;
-  return `
-    CREATE OR REPLACE FUNCTION ${space.fn('foreign')}() RETURNS trigger LANGUAGE plpgsql AS $fn$
-    BEGIN
-      IF (NEW.value, NEW.counter) IS DISTINCT FROM (OLD.value, OLD.counter) THEN
-        NEW.packed := NULL;
-        NEW.names := NULL;
-        NEW.grace := NULL;
-        NEW.delta_ms := NULL;
-        NEW.base := pg_current_snapshot();
-      END IF;
-      NEW.xid := pg_current_xact_id();
-      INSERT INTO ${core.log} (namespace, keys) VALUES (${literal(space.namespace)}, ARRAY[OLD.key, NEW.key]);
-      RETURN NEW;
-    END $fn$;
-    DROP TRIGGER IF EXISTS ${trigger} ON ${space.table};
-    CREATE TRIGGER ${trigger} BEFORE UPDATE ON ${space.table}
-      FOR EACH ROW WHEN (OLD.xid = NEW.xid) EXECUTE FUNCTION ${space.fn('foreign')}();
-  `;
-}
-
 /** The names of the log that can kill a value, as an SQL array. */
 function namesOf(space: SpaceNames, key: string, names: string): string {
   const own = [

@@ -1,4 +1,5 @@
 import { incarnation } from './core-sql.js';
+import { TRIMMING } from './foreign-sql.js';
 import type { CoreNames, SpaceNames } from './names.js';
 import { killed, OVER_AT } from './space-sql.js';
 
@@ -22,6 +23,7 @@ export function trimFunction(core: CoreNames, space: SpaceNames, logged: boolean
       OUT o_removed bigint, OUT o_seen bigint, OUT o_last text
     ) LANGUAGE plpgsql AS $fn$
     BEGIN
+      PERFORM set_config('${TRIMMING}', 'on', true);
       IF p_after IS NULL THEN
         DELETE FROM ${space.table} WHERE ctid = ANY (ARRAY(
           SELECT e.ctid FROM ${space.table} AS e
