@@ -64,6 +64,24 @@ function daemonEnvironment(): NodeJS.ProcessEnv {
   return { ...process.env, PGCACHED_SOCKET: server.daemon.socketPath, DATABASE_URL: database.url };
 }
 
+/** What a block marked `postgres` finds in its environment. */
+function postgresEnvironment(url: string): NodeJS.ProcessEnv {
+  const { host, port, user = '', database: name = '' } = new pg.Client({ connectionString: url });
+  return { ...process.env, PGHOST: host, PGPORT: String(port), PGUSER: user, PGDATABASE: name };
+}
+
+/** Runs the file as its block asks. @returns what it printed */
+async function runMarked(block: DocBlock, file: string): Promise<string> {
+  if (block.marks.includes('daemon')) return succeed(block.at, [file], daemonEnvironment());
+  if (!block.marks.includes('postgres')) return succeed(block.at, [file]);
+  const own = await testDatabase();
+  try {
+    return await succeed(block.at, [file], postgresEnvironment(own.url));
+  } finally {
+    await own.close();
+  }
+}
+
 async function succeed(what: string, args: readonly string[], env?: NodeJS.ProcessEnv): Promise<string> {
   const { code, stdout, stderr } = await run(args, env);
   if (code !== 0) assert.unreachable(`${what}: ended with ${code ?? 'a signal, after too long'}\n${stdout}${stderr}`);
@@ -133,8 +151,7 @@ for (const block of examples) {
       if (block.language === 'js') await succeed(`${block.at} checked`, ['--check', file]);
       return;
     }
-    const env = block.marks.includes('daemon') ? daemonEnvironment() : process.env;
-    const printed = await succeed(block.at, [file], env);
+    const printed = await runMarked(block, file);
     if (block.prints.length > 0) assert.equal(printed.trimEnd().split('\n'), [...block.prints], block.at);
   });
 }

@@ -12,8 +12,11 @@ export interface DocBlock {
   readonly prints: readonly string[];
 }
 
-/** How a block is tried. `daemon`: with a running daemon and its Postgres; `no-run`: read, but not run. */
-export const MARKS = ['daemon', 'no-run'] as const;
+/**
+ * How a block is tried. `daemon`: with a running daemon and its Postgres; `postgres`: with an empty database of its own, named
+ * by PGHOST and its like; `no-run`: read, but not run.
+ */
+export const MARKS = ['daemon', 'postgres', 'no-run'] as const;
 /** js is run; ts is compiled, then run; sql is run in the database of the daemon, after the blocks above it. */
 export const RUNNABLE = ['js', 'ts', 'sql'] as const;
 /** Languages that no test can try. Any other (javascript, mjs, typescript, …) would escape the tests. */
