@@ -357,6 +357,29 @@ test('a connection that breaks: a write does not know, a read says so or goes on
   assert.is(await subject.get('k'), 3, 'idle connections that died are replaced');
 });
 
+test('a backend that is killed under a write ends neither the process nor the cache', async ({ cache, url }) => {
+  const subject = cache({ trimEveryWrites: Number.POSITIVE_INFINITY });
+  await subject.set('k', 1);
+  const holder = new pg.Client({ connectionString: url });
+  holder.on('error', () => {});
+  await holder.connect();
+  await holder.query('BEGIN');
+  await holder.query("SELECT FROM hyper_cache WHERE key = 'k' FOR UPDATE");
+  const code = codeOf(() => subject.set('k', 2));
+  let pid: number | undefined;
+  await eventually('the write waits', async () => {
+    const waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    pid = (await holder.query(waiting)).rows[0]?.pid;
+    return pid !== undefined;
+  });
+  process.kill(pid!, 'SIGKILL');
+  assert.is(await code, 'ERR_UNKNOWN_OUTCOME');
+  await holder.end().catch(() => {});
+  // Postgres restarts itself, with empty tables.
+  await eventually('it is back', async () => (await codeOf(() => subject.set('k', 3))) === 'no error');
+  assert.is(await subject.get('k'), 3);
+});
+
 test('an unreachable server is told without the password', async ({ cache, pool }) => {
   const nowhere = pool('postgres://user:sesame@127.0.0.1:1/db');
   const subject = cache({}, nowhere);
