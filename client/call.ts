@@ -11,7 +11,7 @@ export interface ClientOp<A extends readonly unknown[], R> {
   /** Elements of the request besides id and op. */
   readonly fields: number;
   encode(writer: WireWriter, ns: number, args: A): void;
-  decode(reader: WireReader, status: number, epoch: number): R;
+  decode(reader: WireReader, status: number, epoch: number, args: A): R;
 }
 
 /** Who asks: the channel of a client. */

@@ -5,6 +5,8 @@ import type { ClientOp } from './call.js';
 import { Channel } from './channel.js';
 import type { Connection } from './connection.js';
 import { Doubt } from './doubt.js';
+import type { NearTier } from './near.js';
+import { acquireNear, releaseNear } from './near-link.js';
 import * as ops from './ops.js';
 import type { CheckedConnectOptions } from './options.js';
 import { OwedDeletes } from './owed.js';
@@ -26,13 +28,18 @@ export const ALL = Symbol('all keys');
 export class Caller {
   readonly channel: Channel;
   readonly doubt = new Doubt(() => performance.now());
+  readonly near: NearTier | undefined;
   readonly #options: CheckedConnectOptions;
+  readonly #connection: Connection;
   readonly #owed: OwedDeletes;
   /** Entries that were given to be stored, and dropped. */
   dropped = 0;
 
   constructor(options: CheckedConnectOptions, connection: Connection) {
     this.#options = options;
+    this.#connection = connection;
+    // Before the channel: the daemon then knows of the near tier before it is asked for anything.
+    if (options.near !== undefined) this.near = acquireNear(connection, options.namespace, options.near);
     this.#owed = new OwedDeletes(
       { deleteKeys: (keys) => this.deleteMany(keys), clear: () => this.write(ops.CLEAR, [], ALL) },
       Math.random,
@@ -43,8 +50,15 @@ export class Caller {
   }
 
   close(): void {
+    if (this.near !== undefined && !this.channel.closed) releaseNear(this.#connection, this.#options.namespace);
     this.#owed.stop();
     this.channel.close();
+  }
+
+  /** The near tier, unless this process has reason to doubt what tiers hold of the key. */
+  nearFor(key: string): NearTier | undefined {
+    if (this.near === undefined || this.channel.closed) return undefined;
+    return this.#owed.has(key) || this.doubt.mark(key) !== 0 ? undefined : this.near;
   }
 
   /** Whether the error is one that `onUnavailable: 'degrade'` hides. */
@@ -68,13 +82,17 @@ export class Caller {
     return bytes;
   }
 
-  async read<R>(op: ClientOp<readonly [number, string], R>, key: string, absent: R): Promise<R> {
+  async read<R>(
+    op: ClientOp<readonly [number, string, near?: NearTier | undefined], R>,
+    key: string,
+    absent: R,
+  ): Promise<R> {
     try {
       const settled = this.settled(key);
       if (settled !== undefined) await settled;
       const mark = this.doubt.mark(key);
-      if (mark === 0) return await this.channel.call(op, [0, key]);
-      const result = await this.channel.call(op, [FLAG.fromTable, key]);
+      if (mark === 0) return await this.channel.call(op, [0, key, this.near]);
+      const result = await this.channel.call(op, [FLAG.fromTable, key, this.near]);
       this.doubt.settle(key, mark);
       return result;
     } catch (error) {
@@ -89,7 +107,7 @@ export class Caller {
       const marks = keys.map((key) => this.doubt.mark(key));
       const partial = this.#options.onUnavailable === 'degrade' ? FLAG.partial : 0;
       const flags = partial | (marks.some((mark) => mark !== 0) ? FLAG.fromTable : 0);
-      const values = await this.channel.call(ops.GET_MANY, [flags, keys]);
+      const values = await this.channel.call(ops.GET_MANY, [flags, keys, this.near]);
       for (const [i, key] of keys.entries()) {
         // A miss may mean that the key's database is away: then the table was not asked.
         const isAnswered = partial === 0 || values[i] !== undefined;
@@ -135,6 +153,8 @@ export class Caller {
       }
       return result;
     } catch (error) {
+      // Also what is about to be dropped, and owed a delete, is not to be read here any more.
+      this.near?.drop(keys === ALL ? undefined : keys);
       if (error instanceof CacheError && error.code === 'ERR_UNKNOWN_OUTCOME') {
         if (keys === ALL) this.doubt.addAll();
         else this.doubt.add(keys);

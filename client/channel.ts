@@ -1,8 +1,9 @@
 import { CacheError } from '../shared/errors.js';
 import { LIMIT } from '../shared/protocol.js';
 import { Call, type CallOwner, type ClientOp } from './call.js';
-import type { Connection, Subscriber } from './connection.js';
+import type { Connection } from './connection.js';
 import { OPEN, type Opened } from './ops.js';
+import type { Subscriber } from './subscriber.js';
 
 interface ReadyWaiter {
   readonly resolve: () => void;
@@ -41,8 +42,13 @@ export class Channel implements Subscriber, CallOwner {
     connection.subscribe(this);
   }
 
-  get open(): boolean {
-    return this.#number !== undefined;
+  /** What the daemon calls the namespace on this connection; undefined while it is not open. */
+  get number(): number | undefined {
+    return this.#number;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
   }
 
   /** @param epoch where given, the call is for the connection of that epoch only */

@@ -1,5 +1,14 @@
 import { checkDelta, checkLoad, entryPairs, storedKeys } from '../shared/arguments.js';
-import type { Cache, CacheStatistics, Entries, GetOrSetOptions, Load, SetOptions, Ttl } from '../shared/cache.js';
+import type {
+  Cache,
+  CacheStatistics,
+  Entries,
+  GetOrSetOptions,
+  Load,
+  SetOptions,
+  TierStats,
+  Ttl,
+} from '../shared/cache.js';
 import { ttlToMs } from '../shared/duration.js';
 import { CacheError } from '../shared/errors.js';
 import { checkTags, storedKey } from '../shared/key.js';
@@ -44,24 +53,39 @@ export class PgCachedClient implements Cache {
   get<T = unknown>(key: string): Promise<T | undefined>;
   get<T, D>(key: string, defaultValue: D): Promise<T | D>;
   async get(key: string, defaultValue?: unknown): Promise<unknown> {
-    const value = await this.#caller.read(ops.GET, storedKey(key), undefined);
+    const stored = storedKey(key);
+    let value = this.#caller.nearFor(stored)?.get(stored);
+    if (value === undefined) value = await this.#caller.read(ops.GET, stored, undefined);
     return value === undefined ? defaultValue : value;
   }
 
   async has(key: string): Promise<boolean> {
-    return this.#caller.read(ops.HAS, storedKey(key), false);
+    const stored = storedKey(key);
+    return this.#caller.nearFor(stored)?.has(stored) || this.#caller.read(ops.HAS, stored, false);
+  }
+
+  /**
+   * Reads the near tier alone, at once. For the places that cannot wait, such as rendering.
+   * @returns the value, perhaps frozen (docs/near.md); undefined where the near tier does not hold it, or is off
+   * @throws CacheError ERR_INVALID_KEY
+   */
+  peek<T = unknown>(key: string): T | undefined {
+    const stored = storedKey(key);
+    return this.#caller.nearFor(stored)?.peek(stored) as T | undefined;
   }
 
   async getMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>> {
     const byKey = storedKeys(keys);
-    const asked = [...byKey.keys()];
     const stored = [...byKey.values()];
-    const found = new Map<string, T>();
-    for (let from = 0; from < asked.length; from += LIMIT.keysPerCallMax) {
-      const part = stored.slice(from, from + LIMIT.keysPerCallMax);
-      const values = await this.#caller.readMany(part);
-      for (const [i, value] of values.entries()) if (value !== undefined) found.set(asked[from + i]!, value as T);
+    const values = stored.map((key) => this.#caller.nearFor(key)?.get(key));
+    const missing = [...values.keys()].filter((i) => values[i] === undefined);
+    for (let from = 0; from < missing.length; from += LIMIT.keysPerCallMax) {
+      const part = missing.slice(from, from + LIMIT.keysPerCallMax);
+      const answers = await this.#caller.readMany(part.map((i) => stored[i] as string));
+      for (const [at, answer] of answers.entries()) values[part[at] as number] = answer;
     }
+    const found = new Map<string, T>();
+    for (const [i, key] of [...byKey.keys()].entries()) if (values[i] !== undefined) found.set(key, values[i] as T);
     return found;
   }
 
@@ -159,7 +183,7 @@ export class PgCachedClient implements Cache {
   }
 
   async stats(): Promise<CacheStatistics> {
-    return this.#caller.channel.call(ops.STATS, []);
+    return withNear(await this.#caller.channel.call(ops.STATS, []), this.#caller.near?.stats());
   }
 
   /**
@@ -207,6 +231,14 @@ export class PgCachedClient implements Cache {
  */
 export function connect(options: ConnectOptions = {}): PgCachedClient {
   return new PgCachedClient(checkConnectOptions(options, process.env));
+}
+
+/** Hits of the near tier are hits of the cache; its misses are asked of the daemon, and counted there. */
+function withNear(stats: CacheStatistics, near: TierStats | undefined): CacheStatistics {
+  if (near === undefined) return stats;
+  const hits = stats.hits + near.hits;
+  const asked = hits + stats.misses;
+  return { ...stats, hits, hitRate: asked === 0 ? 0 : hits / asked, tiers: { near, ...stats.tiers } };
 }
 
 /** Ranges of values that fit into one frame and one call each. */

@@ -1,7 +1,7 @@
 import { backoffMs } from '../shared/backoff.js';
 import { CacheError } from '../shared/errors.js';
 import { FrameReader } from '../shared/frame.js';
-import { DEFAULT_NAMESPACE, LIMIT, PROTOCOL_VERSION, PUSH, STATUS } from '../shared/protocol.js';
+import { DEFAULT_NAMESPACE, LIMIT, PROTOCOL_VERSION, STATUS } from '../shared/protocol.js';
 import { readError } from '../shared/wire-error.js';
 import { WireReader } from '../shared/wire-reader.js';
 import { WireWriter } from '../shared/wire-writer.js';
@@ -10,13 +10,9 @@ import { loadError } from './failures.js';
 import type { Link, OpenLink } from './link.js';
 import { HELLO, OPEN } from './ops.js';
 import { PendingCalls } from './pending.js';
+import { readPush } from './push.js';
+import type { Subscriber } from './subscriber.js';
 import { Ticker } from './ticker.js';
-
-/** A user of the connection: told when it can be used, and when not any more. */
-export interface Subscriber {
-  connected(): void;
-  lost(reason: CacheError): void;
-}
 
 export interface ConnectionOptions {
   readonly path: string;
@@ -209,7 +205,9 @@ export class Connection {
     const reply = this.#reply.open(buffer, start, end);
     const id = reply.uint('id');
     if (id === 0) {
-      if (reply.uint('push') === PUSH.goodbye) this.#goodbye = readError(reply);
+      const push = readPush(reply);
+      if (push.kind === 'goodbye') this.#goodbye = push.error;
+      for (const subscriber of this.#subscribers) subscriber.pushed?.(push);
       return;
     }
     const status = reply.uint('status');
@@ -223,7 +221,7 @@ export class Connection {
         const packed = reply.binOrNil('error value');
         call.reject(packed === undefined ? error : loadError(packed));
       } else {
-        const result = call.op.decode(reply, status, this.epoch);
+        const result = call.op.decode(reply, status, this.epoch, call.args);
         reply.close();
         call.resolve(result);
       }

@@ -29,6 +29,9 @@ export class Loader {
 
   async getOrSet(key: string, load: Load<unknown>, options: CheckedSetOptions): Promise<unknown> {
     refuseInTransaction();
+    const { near } = this.#caller;
+    const held = this.#caller.nearFor(key)?.get(key);
+    if (held !== undefined) return held;
     let answer: LoadAnswer;
     try {
       answer = await this.#ask(key);
@@ -49,7 +52,7 @@ export class Loader {
       }
       const bytes = this.#pack(value, token, epoch);
       try {
-        answer = await this.#caller.channel.call(FILL, [token, bytes, run.ttlMs, run.tags], epoch);
+        answer = await this.#caller.channel.call(FILL, [token, bytes, run.ttlMs, run.tags, key, near], epoch);
       } catch (error) {
         // Nobody else may have the value, but the caller asked for it before it was loaded.
         const leaseLost = error instanceof CacheError && error.code === 'ERR_INVALID_TOKEN';
@@ -60,11 +63,11 @@ export class Loader {
   }
 
   async #ask(key: string): Promise<LoadAnswer> {
-    const { channel, doubt } = this.#caller;
+    const { channel, doubt, near } = this.#caller;
     const settled = this.#caller.settled(key);
     if (settled !== undefined) await settled;
     const mark = doubt.mark(key);
-    const answer = await channel.call(LOAD, [mark === 0 ? 0 : FLAG.fromTable, key]);
+    const answer = await channel.call(LOAD, [mark === 0 ? 0 : FLAG.fromTable, key, near]);
     if (mark !== 0) doubt.settle(key, mark);
     return answer;
   }

@@ -5,6 +5,8 @@ import { OP, PROTOCOL_VERSION, STATUS } from '../shared/protocol.js';
 import type { WireReader } from '../shared/wire-reader.js';
 import type { WireWriter } from '../shared/wire-writer.js';
 import type { ClientOp } from './call.js';
+import type { NearTier } from './near.js';
+import { type FlagsAndKey, nearFlags, readValue, writeFlagsAndKey } from './near-ops.js';
 
 // Every op as this side writes and reads it; the layouts stand in shared/protocol.ts.
 
@@ -20,7 +22,6 @@ export type LoadAnswer =
   | { readonly kind: 'load'; readonly token: number; readonly epoch: number }
   | { readonly kind: 'nothing' };
 
-type FlagsAndKey = readonly [flags: number, key: string];
 type Tags = readonly string[];
 type Store = readonly [key: string, value: Uint8Array, ttlMs: number | undefined, tags: Tags];
 
@@ -58,16 +59,26 @@ export const GET: ClientOp<FlagsAndKey, unknown> = {
   code: OP.get,
   writes: false,
   fields: 3,
-  encode: (w, ns, [flags, key]) => w.uint(ns).uint(flags).str(key),
-  decode: (r, status) => (status === STATUS.miss ? undefined : unpack(r.bin('value'))),
+  encode: writeFlagsAndKey,
+  decode: (r, status, _epoch, [, key, near]) => (status === STATUS.miss ? undefined : readValue(r, key, near)),
 };
 
-export const GET_MANY: ClientOp<readonly [flags: number, keys: readonly string[]], unknown[]> = {
+export const GET_MANY: ClientOp<
+  readonly [flags: number, keys: readonly string[], near?: NearTier | undefined],
+  unknown[]
+> = {
   code: OP.getMany,
   writes: false,
   fields: 3,
-  encode: (w, ns, [flags, keys]) => w.uint(ns).uint(flags).strs(keys),
-  decode: (r) => r.binsOrNils('values').map((value) => (value === undefined ? undefined : unpack(value))),
+  encode: (w, ns, [flags, keys, near]) => w.uint(ns).uint(nearFlags(flags, near)).strs(keys),
+  decode: (r, _status, _epoch, [, keys, near]) => {
+    const values = r.binsOrNils('values');
+    if (near === undefined) return values.map((value) => (value === undefined ? undefined : unpack(value)));
+    const untilsMs = r.numbersOrNils('untils');
+    return values.map((value, i) =>
+      value === undefined ? undefined : near.accept(keys[i] as string, value, untilsMs[i]),
+    );
+  },
 };
 
 export const HAS: ClientOp<FlagsAndKey, boolean> = {
@@ -198,13 +209,20 @@ export const LOAD: ClientOp<FlagsAndKey, LoadAnswer> = {
   writes: false,
   patient: true,
   fields: 3,
-  encode: (w, ns, [flags, key]) => w.uint(ns).uint(flags).str(key),
-  decode: readLoadAnswer,
+  encode: writeFlagsAndKey,
+  decode: (r, status, epoch, [, key, near]) => readLoadAnswer(r, status, epoch, () => readValue(r, key, near)),
 };
 
 /** Not a write in our sense: a value that may or may not have been stored is a value that was offered. */
 export const FILL: ClientOp<
-  readonly [token: number, value: Uint8Array, ttlMs: number | undefined, tags: Tags],
+  readonly [
+    token: number,
+    value: Uint8Array,
+    ttlMs: number | undefined,
+    tags: Tags,
+    key: string,
+    near: NearTier | undefined,
+  ],
   LoadAnswer
 > = {
   code: OP.fill,
@@ -212,7 +230,11 @@ export const FILL: ClientOp<
   patient: true,
   fields: 5,
   encode: (w, ns, [token, value, ttlMs, tags]) => writeTags(writeTtl(w.uint(ns).number(token).bin(value), ttlMs), tags),
-  decode: readLoadAnswer,
+  decode: (r, status, epoch, [, , , , key, near]) =>
+    readLoadAnswer(r, status, epoch, () => {
+      const bytes = r.bin('value');
+      return near === undefined ? unpack(bytes) : near.accept(key, bytes, undefined);
+    }),
 };
 
 export const ABANDON: ClientOp<readonly [token: number, error: Uint8Array | undefined], void> = {
@@ -261,8 +283,8 @@ function readNumber(r: WireReader): number {
   return r.number('result');
 }
 
-function readLoadAnswer(r: WireReader, status: number, epoch: number): LoadAnswer {
+function readLoadAnswer(r: WireReader, status: number, epoch: number, value: () => unknown): LoadAnswer {
   if (status === STATUS.load) return { kind: 'load', token: r.number('token'), epoch };
   if (status === STATUS.miss) return { kind: 'nothing' };
-  return { kind: 'value', value: unpack(r.bin('value')) };
+  return { kind: 'value', value: value() };
 }

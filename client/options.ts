@@ -1,6 +1,7 @@
 import { isAbsolute, join } from 'node:path';
 import { CacheError } from '../shared/errors.js';
 import { DEFAULT_NAMESPACE, DEFAULT_TIMEOUT_MS, LIMIT, NAMESPACE_PATTERN } from '../shared/protocol.js';
+import type { NearLimits } from './near.js';
 
 export interface ConnectOptions {
   /**
@@ -12,11 +13,28 @@ export interface ConnectOptions {
   namespace?: string;
   /** What calls do when the daemon or Postgres is away: see docs/cache.md. 'degrade' where it is missing. */
   onUnavailable?: 'degrade' | 'throw';
+  /**
+   * Keep copies of values in this process as well, and read them without a message: see docs/near.md. true for the
+   * default limits: 10,000 entries and 32 MiB of packed values. Off where it is missing.
+   */
+  near?: boolean | NearOptions;
   /** Deadline of every call, in milliseconds from 1; 5000 where it is missing. */
   timeoutMs?: number;
 }
 
-export type CheckedConnectOptions = Readonly<Required<ConnectOptions>>;
+/** Limits of the near tier; those of the first client of a process and namespace hold for all of them. */
+export interface NearOptions {
+  /** From 1 to 100,000; 10,000 where it is missing. */
+  maxEntries?: number;
+  /** Of packed values and keys; 32 MiB where it is missing. */
+  maxBytes?: number;
+}
+
+export type CheckedConnectOptions = Readonly<Required<Omit<ConnectOptions, 'near'>>> & {
+  readonly near: NearLimits | undefined;
+};
+
+const NEAR_DEFAULTS: NearLimits = { maxEntries: 10_000, maxBytes: 32 * 1024 * 1024 };
 
 /** What a Node timer can hold. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
@@ -39,7 +57,30 @@ export function checkConnectOptions(
   if (typeof timeoutMs !== 'number' || !(timeoutMs >= 1) || timeoutMs > TIMEOUT_MS_MAX) {
     throw new CacheError('ERR_INVALID_ARGUMENT', `timeoutMs is a number from 1 to ${TIMEOUT_MS_MAX}, not ${timeoutMs}`);
   }
-  return { socket: socketPath(options.socket, env), namespace, onUnavailable, timeoutMs };
+  return {
+    socket: socketPath(options.socket, env),
+    namespace,
+    near: nearLimits(options.near),
+    onUnavailable,
+    timeoutMs,
+  };
+}
+
+/** @throws CacheError ERR_INVALID_ARGUMENT */
+function nearLimits(near: boolean | NearOptions | undefined): NearLimits | undefined {
+  if (near === undefined || near === false) return undefined;
+  if (near !== true && (typeof near !== 'object' || near === null)) {
+    throw new CacheError('ERR_INVALID_ARGUMENT', 'near is true, false, or { maxEntries, maxBytes }');
+  }
+  const { maxEntries = NEAR_DEFAULTS.maxEntries, maxBytes = NEAR_DEFAULTS.maxBytes } = near === true ? {} : near;
+  if (!Number.isInteger(maxEntries) || maxEntries < 1 || maxEntries > LIMIT.nearKeysMax) {
+    const problem = `near.maxEntries is a whole number from 1 to ${LIMIT.nearKeysMax}, not ${maxEntries}`;
+    throw new CacheError('ERR_INVALID_ARGUMENT', problem);
+  }
+  if (typeof maxBytes !== 'number' || !(maxBytes > 0)) {
+    throw new CacheError('ERR_INVALID_ARGUMENT', `near.maxBytes is a positive number, not ${maxBytes}`);
+  }
+  return { maxEntries, maxBytes };
 }
 
 /** @throws CacheError ERR_SOCKET for a path that no Unix socket can have */

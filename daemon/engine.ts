@@ -32,7 +32,8 @@ export class Engine {
   #setStarted: (placement: Placement) => void = () => {};
   #callOffSweep: (() => void) | undefined;
 
-  constructor(config: Config, log: Log) {
+  /** @param onFresh near tiers are to be told until when they may answer */
+  constructor(config: Config, log: Log, onFresh: () => void) {
     this.#config = config;
     this.#log = log;
     this.#started = new Promise((resolve) => {
@@ -48,6 +49,7 @@ export class Engine {
         daemonId,
         log: nodes.length === 1 ? log : log.child({ shard: node.name }),
         bar: () => this.#members.bar(at),
+        onFresh,
         onSight: (blind) => {
           if (blind === undefined) this.#members.sighted(at);
           else this.#members.blind(at, blind.message);

@@ -16,6 +16,8 @@ export interface FollowerOptions {
   apply(row: LogRow): void;
   /** Memory can't be told what it missed: it is to drop everything, and void every lease. */
   reset(reason: string): void;
+  /** Memory may answer until this instant. */
+  onFresh?(freshUntilMs: number): void;
   /** The follower has lost sight of the log (with the reason), or sees it again. */
   onSight(blind: Error | undefined): void;
 }
@@ -171,6 +173,7 @@ export class Follower {
     this.#last = { snapshot, incarnation: result.incarnation, text: formatSnapshot(snapshot) };
     this.#lastLookMs = sentMs;
     this.#freshUntilMs = sentMs + staleBoundMs;
+    this.#options.onFresh?.(this.#freshUntilMs);
     return false;
   }
 

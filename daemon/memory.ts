@@ -72,6 +72,11 @@ export class Memory {
     return this.#lru.peek(key, this.#clock.now());
   }
 
+  /** When the entry expires, Infinity for never; undefined where there is none. */
+  expiresAt(key: string): number | undefined {
+    return this.#lru.expiresAt(key, this.#clock.now());
+  }
+
   /** Only the end of a lease may call this. The bytes are copied: a view would keep its whole frame or batch alive. */
   fill(key: string, entry: MemoryEntry, expiresAtMs: number): void {
     const kept = { bytes: new Uint8Array(entry.bytes), base: entry.base, names: entry.names };

@@ -1,4 +1,5 @@
 import type { CacheStatistics } from '../shared/cache.js';
+import type { NearSource } from './near-source.js';
 
 /** A packed value: opaque to everything between the codec of one process and the codec of another. */
 export type Bytes = Uint8Array;
@@ -30,6 +31,8 @@ export interface Namespace {
   readonly maxValueBytes: number;
   /** The SQL function by which a transaction invalidates here, as it is called; undefined where there is none. */
   readonly invalidateFunction: string | undefined;
+  /** What near tiers may keep of it; missing where that is nothing. */
+  readonly near?: NearSource | undefined;
   get(key: string, fromTable: boolean): Awaitable<Bytes | undefined>;
   /** @param partial keys that can't be read, where others can, are misses; without it the whole call fails */
   getMany(keys: readonly string[], fromTable: boolean, partial: boolean): Awaitable<(Bytes | undefined)[]>;

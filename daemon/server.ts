@@ -92,6 +92,11 @@ export class Server {
     this.#unlock();
   }
 
+  /** Tells every near tier until when it may answer. */
+  tellFresh(): void {
+    for (const session of this.#sessions.values()) session.tellFresh();
+  }
+
   /** Stops at once. What is pending is not answered. */
   async close(): Promise<void> {
     await this.drain(0);

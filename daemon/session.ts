@@ -7,6 +7,7 @@ import { WireReader } from '../shared/wire-reader.js';
 import { WireWriter } from '../shared/wire-writer.js';
 import type { Awaitable, Bytes, Holder, Namespace } from './namespace.js';
 import { HANDLER_BY_CODE, OP_NAME_BY_CODE } from './ops/index.js';
+import { SessionNear } from './session-near.js';
 
 export interface TransportLog {
   info(details: object, message: string): void;
@@ -47,6 +48,8 @@ export class Session implements Holder {
   readonly name: string;
   readonly context: SessionContext;
   readonly opened: Namespace[] = [];
+  /** The near tiers at the other end. */
+  readonly near = new SessionNear(() => this.#lost());
   greeted = false;
   readonly #socket: Socket;
   readonly #frames: FrameReader;
@@ -55,6 +58,8 @@ export class Session implements Holder {
   #pending = 0;
   #receiving = false;
   #flushScheduled = false;
+  /** Near tiers have lost what they have not been told of. */
+  #dropsWait = false;
   #draining = false;
   #closed = false;
   #stallTimer: NodeJS.Timeout | undefined;
@@ -102,6 +107,7 @@ export class Session implements Holder {
       this.context.log.error({ session: this.name, err: error }, 'an operation failed unexpectedly');
       known = new CacheError('ERR_INTERNAL', 'the operation failed unexpectedly; the log of the daemon says more');
     }
+    this.#writeDrops();
     writeError(this.#replies.begin(5, id).uint(STATUS.error), known);
     if (value === undefined) this.#replies.nil();
     else this.#replies.bin(value);
@@ -117,6 +123,13 @@ export class Session implements Holder {
     this.close();
     this.#socket.end(() => this.#socket.destroy());
     setTimeout(() => this.#socket.destroy(), GOODBYE_MS).unref();
+  }
+
+  /** Near tiers may go on for longer than they were told. */
+  tellFresh(): void {
+    if (this.#closed) return;
+    this.#writeDrops();
+    if (this.near.writeFresh(this.#replies)) this.#written();
   }
 
   /** Refuses further requests, and says goodbye as soon as nothing is pending. */
@@ -168,6 +181,7 @@ export class Session implements Holder {
   }
 
   #reply<T>(id: number, result: T, write: WriteReply<T>): void {
+    this.#writeDrops();
     try {
       write(this.#replies, id, result);
     } catch (error) {
@@ -197,6 +211,10 @@ export class Session implements Holder {
       return;
     }
     if (unread > this.context.limits.unreadBytesPause && this.#stallTimer === undefined) this.#pause();
+    this.#flushSoon();
+  }
+
+  #flushSoon(): void {
     if (this.#receiving || this.#flushScheduled) return;
     this.#flushScheduled = true;
     // Replies that are settled in one turn are settled in its microtasks: the next tick comes after all of them.
@@ -207,7 +225,20 @@ export class Session implements Holder {
   }
 
   #flush(): void {
+    this.#writeDrops();
     if (this.#replies.bytes > 0 && this.#socket.writable) this.#socket.write(this.#replies.take());
+  }
+
+  /** What is lost within one turn is told in one message, but before the next reply: that may bring the key again. */
+  #lost(): void {
+    this.#dropsWait = true;
+    this.#flushSoon();
+  }
+
+  #writeDrops(): void {
+    if (!this.#dropsWait) return;
+    this.#dropsWait = false;
+    this.near.writeDrops(this.#replies);
   }
 
   #pause(): void {
@@ -261,6 +292,7 @@ export class Session implements Holder {
   }
 
   #release(): void {
+    this.near.close();
     for (const namespace of this.opened) namespace.release(this);
   }
 }

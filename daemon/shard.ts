@@ -15,6 +15,9 @@ import { Wakeups } from './wakeups.js';
 import { WorkersDatabase } from './workers.js';
 import { LOCK_TIMEOUT_MS } from './writer.js';
 
+/** Near tiers are told of the bound when it has moved by this part of itself, so that frequent looks cost them little. */
+const FRESH_STEPS = 8;
+
 export interface ShardOptions {
   readonly node: DatabaseNode;
   readonly config: Config;
@@ -23,6 +26,8 @@ export interface ShardOptions {
   readonly log: Log;
   /** What entries have to wait for: see {@link BarredDatabase}. */
   bar(): Promise<void> | undefined;
+  /** Memory may answer for longer: near tiers are to be told. */
+  onFresh(): void;
   /** A look was answered, or (with the reason) was not. */
   onSight(blind: Error | undefined): void;
   /** Memory was emptied because it is not known what the log said. */
@@ -41,6 +46,7 @@ export class Shard {
   readonly #listener: Listener;
   readonly #trimmer: Trimmer;
   readonly #wakeups: Wakeups;
+  #toldUntilMs = Number.NEGATIVE_INFINITY;
   #stores: Stores | undefined;
   #blind: string | undefined;
   #deaf: string | undefined = 'not listening yet';
@@ -140,7 +146,7 @@ export class Shard {
   }
 
   #newFollower(): Follower {
-    const { config, clock, log, onName, onReset, onSight } = this.#options;
+    const { config, clock, log, onFresh, onName, onReset, onSight } = this.#options;
     return new Follower({
       database: this.#database,
       clock,
@@ -154,6 +160,11 @@ export class Shard {
         log.debug({ reason }, 'memory emptied');
         this.reset();
         onReset();
+      },
+      onFresh: (untilMs) => {
+        if (untilMs - this.#toldUntilMs < config.staleBoundMs / FRESH_STEPS) return;
+        this.#toldUntilMs = untilMs;
+        onFresh();
       },
       onSight: (blind) => {
         this.#blind = blind?.message;

@@ -3,6 +3,7 @@ import { pack } from '../shared/codec.js';
 import { CacheError } from '../shared/errors.js';
 import { type Continuum, ketamaHash, ownerOf } from '../shared/ketama.js';
 import type { Awaitable, Bytes, Holder, LoadOutcome, Namespace } from './namespace.js';
+import { type NearSource, SpreadNear } from './near-source.js';
 
 /**
  * One namespace over several databases: each key lies on the one that the ring says. What concerns one key goes there;
@@ -12,6 +13,7 @@ export class SpreadNamespace implements Namespace {
   readonly name: string;
   readonly maxValueBytes: number;
   readonly invalidateFunction = undefined;
+  readonly near: NearSource | undefined;
   readonly #shards: readonly Namespace[];
   readonly #continuum: Continuum;
 
@@ -21,6 +23,8 @@ export class SpreadNamespace implements Namespace {
     this.maxValueBytes = Math.min(...shards.map((shard) => shard.maxValueBytes));
     this.#shards = shards;
     this.#continuum = continuum;
+    const parts = shards.map((shard) => shard.near).filter((part) => part !== undefined);
+    this.near = parts.length === shards.length ? new SpreadNear(parts, (key) => this.#at(key)) : undefined;
   }
 
   get(key: string, fromTable: boolean): Awaitable<Bytes | undefined> {

@@ -11,6 +11,7 @@ import { Leases } from './leases.js';
 import { Loads } from './loads.js';
 import { Memory } from './memory.js';
 import type { Awaitable, Bytes, Holder, LoadOutcome, Namespace } from './namespace.js';
+import { MemoryNear } from './near-source.js';
 import { Reads } from './reads.js';
 import { StoreStats } from './store-stats.js';
 import { Writer } from './writer.js';
@@ -34,8 +35,6 @@ export interface StoreOptions {
   learn(row: LogRow): void;
   onWritten(): void;
   onSuperseded(): void;
-  /** Near tiers are to forget a key, or (undefined) all of them. */
-  onDrop(key: string | undefined): void;
   readonly defer: (run: () => void) => void;
 }
 
@@ -47,6 +46,7 @@ export class Store implements Namespace {
   readonly name: string;
   readonly maxValueBytes: number;
   readonly invalidateFunction: string;
+  readonly near: MemoryNear;
   readonly #options: StoreOptions;
   readonly #memory: Memory;
   readonly #leases: Leases;
@@ -63,13 +63,9 @@ export class Store implements Namespace {
     this.#options = options;
     // No entry is as small as one byte.
     const maxBytes = options.hasMemory ? options.maxBytes : 1;
-    this.#memory = new Memory({
-      namespace: name,
-      clock,
-      maxEntries: options.maxEntries,
-      maxBytes,
-      onDrop: options.onDrop,
-    });
+    const onDrop = (key: string | undefined) => this.near.drop(key);
+    this.#memory = new Memory({ namespace: name, clock, maxEntries: options.maxEntries, maxBytes, onDrop });
+    this.near = new MemoryNear({ clock, follower, memory: this.#memory });
     this.#leases = new Leases(name, this.#memory);
     const parts = { namespace: name, clock, database, follower, leases: this.#leases };
     this.#reads = new Reads({ ...parts, defer: options.defer });

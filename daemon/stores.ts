@@ -19,7 +19,6 @@ type Shared = Omit<
   | 'loadTimeoutMs'
   | 'settleTimeoutMs'
   | 'learn'
-  | 'onDrop'
 >;
 
 type Limits = Pick<
@@ -95,7 +94,6 @@ export class Stores {
       loadTimeoutMs,
       settleTimeoutMs: SETTLE_TIMEOUT_MS,
       learn: (row) => this.learn(row),
-      onDrop: () => {},
     });
   }
 }

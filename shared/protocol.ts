@@ -22,9 +22,9 @@ export const OP = {
   hello: 0,
   /** [namespace] → OK [ns, maxValueBytes, the SQL function that invalidates in it or nil]. The same name gives the same number; also asked to see if anybody is there. */
   open: 1,
-  /** [ns, flags, key] → OK [value] or MISS [] */
+  /** [ns, flags, key] → OK [value] or MISS []; with FLAG.near OK [value, until] */
   get: 2,
-  /** [ns, flags, keys] → OK [values: (bin or nil)[]] in the order of the keys */
+  /** [ns, flags, keys] → OK [values: (bin or nil)[]] in the order of the keys; with FLAG.near OK [values, untils] */
   getMany: 3,
   /** [ns, key, value, ttlMs, tags] → OK [] */
   set: 4,
@@ -54,7 +54,7 @@ export const OP = {
   cleanup: 16,
   /** [ns] → OK [JSON text of CacheStatistics] */
   stats: 17,
-  /** [ns, flags, key] → OK [value], LOAD [token], MISS [] (the load came to nothing), or an error of the load */
+  /** [ns, flags, key] → OK [value] (with FLAG.near [value, until]), LOAD [token], MISS [] (the load came to nothing), or an error of the load */
   load: 18,
   /** [ns, token, value, ttlMs, tags] → as for `load`: OK [value] is what to answer, LOAD means load again */
   fill: 19,
@@ -64,6 +64,11 @@ export const OP = {
   status: 21,
   /** [ns] → OK []: the daemon has seen every commit that was before this request */
   sync: 22,
+  /**
+   * [ns, on] → OK [now, freshUntil], or MISS [] where near tiers may keep nothing: this connection keeps near copies, or
+   * not any more. Instants are milliseconds of the daemon's clock.
+   */
+  near: 23,
 } as const;
 
 export type OpName = keyof typeof OP;
@@ -82,6 +87,8 @@ export const PUSH = {
   goodbye: 0,
   /** [ns, keys] or [ns, nil] for all: near tiers forget them. */
   drop: 1,
+  /** [ns, freshUntil]: near tiers may answer until that instant of the daemon's clock. */
+  fresh: 2,
 } as const;
 
 export const FLAG = {
@@ -89,6 +96,11 @@ export const FLAG = {
   fromTable: 1,
   /** Of several keys: those that can't be read, where others can, are misses. Without it the whole call fails. */
   partial: 2,
+  /**
+   * Say of each value until when a near tier may keep it: an instant of the daemon's clock, Infinity for no end, nil for
+   * not at all. A `drop` then tells of its end.
+   */
+  near: 4,
 } as const;
 
 /** Every limit of the protocol. */
@@ -105,6 +117,8 @@ export const LIMIT = {
   tagBytesMax: 255,
   tagsPerEntryMax: 64,
   namespacesMax: 256,
+  /** Entries in the near tier of one process and namespace. */
+  nearKeysMax: 100_000,
   /** Requests of one connection that wait for their reply. */
   pendingPerConnectionMax: 65_536,
   /** Bytes queued towards one client at which its further requests have to wait until it has read. */

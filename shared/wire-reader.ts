@@ -52,32 +52,7 @@ export class WireReader {
 
   /** Any number that JavaScript carries exactly. */
   number(field: string): number {
-    const type = this.#type(field);
-    if (type < 0x80) return type;
-    if (type >= 0xe0) return type - 0x100;
-    switch (type) {
-      case 0xcc:
-        return this.#buffer[this.#advance(1, field)]!;
-      case 0xcd:
-        return this.#buffer.readUInt16BE(this.#advance(2, field));
-      case 0xce:
-        return this.#buffer.readUInt32BE(this.#advance(4, field));
-      case 0xcf:
-        return this.#safe(this.#buffer.readBigUInt64BE(this.#advance(8, field)), field);
-      case 0xd0:
-        return this.#buffer.readInt8(this.#advance(1, field));
-      case 0xd1:
-        return this.#buffer.readInt16BE(this.#advance(2, field));
-      case 0xd2:
-        return this.#buffer.readInt32BE(this.#advance(4, field));
-      case 0xd3:
-        return this.#safe(this.#buffer.readBigInt64BE(this.#advance(8, field)), field);
-      case 0xca:
-        return this.#buffer.readFloatBE(this.#advance(4, field));
-      case 0xcb:
-        return this.#buffer.readDoubleBE(this.#advance(8, field));
-    }
-    throw this.#unexpected(field, 'a number', type);
+    return this.#numeric(field, this.#type(field));
   }
 
   numberOrNil(field: string): number | undefined {
@@ -136,6 +111,45 @@ export class WireReader {
       values.push(type === 0xc0 ? undefined : this.#bytes(field, type));
     }
     return values;
+  }
+
+  /** An array of numbers and nil. */
+  numbersOrNils(field: string): (number | undefined)[] {
+    const count = this.#arrayHeader(field);
+    const values: (number | undefined)[] = [];
+    for (let i = 0; i < count; i++) {
+      const type = this.#next(field);
+      values.push(type === 0xc0 ? undefined : this.#numeric(field, type));
+    }
+    return values;
+  }
+
+  #numeric(field: string, type: number): number {
+    if (type < 0x80) return type;
+    if (type >= 0xe0) return type - 0x100;
+    switch (type) {
+      case 0xcc:
+        return this.#buffer[this.#advance(1, field)]!;
+      case 0xcd:
+        return this.#buffer.readUInt16BE(this.#advance(2, field));
+      case 0xce:
+        return this.#buffer.readUInt32BE(this.#advance(4, field));
+      case 0xcf:
+        return this.#safe(this.#buffer.readBigUInt64BE(this.#advance(8, field)), field);
+      case 0xd0:
+        return this.#buffer.readInt8(this.#advance(1, field));
+      case 0xd1:
+        return this.#buffer.readInt16BE(this.#advance(2, field));
+      case 0xd2:
+        return this.#buffer.readInt32BE(this.#advance(4, field));
+      case 0xd3:
+        return this.#safe(this.#buffer.readBigInt64BE(this.#advance(8, field)), field);
+      case 0xca:
+        return this.#buffer.readFloatBE(this.#advance(4, field));
+      case 0xcb:
+        return this.#buffer.readDoubleBE(this.#advance(8, field));
+    }
+    throw this.#unexpected(field, 'a number', type);
   }
 
   #text(field: string, type: number): string {

@@ -47,9 +47,10 @@ export class WireWriter {
     this.#at = this.#frame;
     this.#u32(bytes);
     this.#at = end;
+    this.#frame = end;
   }
 
-  /** Takes back the frame that was begun and not ended. */
+  /** Takes back the frame that was begun and not ended, if there is one. */
   abort(): void {
     this.#at = this.#frame;
   }
@@ -100,6 +101,10 @@ export class WireWriter {
     return this;
   }
 
+  numberOrNil(value: number | undefined): this {
+    return value === undefined ? this.nil() : this.number(value);
+  }
+
   /** @throws CacheError ERR_INVALID_ARGUMENT for a lone surrogate, which UTF-8 cannot carry */
   str(value: string): this {
     if (value.length > SHORT_STRING_LENGTH || !this.#ascii(value)) this.#utf8(value);
@@ -138,6 +143,13 @@ export class WireWriter {
     if (bytes > LIMIT.frameBytesMax) throw this.#tooLarge(bytes);
     this.#arrayHeader(values.length);
     for (const value of values) value === undefined ? this.nil() : this.bin(value);
+    return this;
+  }
+
+  /** An array of numbers and nil. */
+  numbersOrNils(values: readonly (number | undefined)[]): this {
+    this.#arrayHeader(values.length);
+    for (const value of values) this.numberOrNil(value);
     return this;
   }
 

@@ -1,5 +1,5 @@
 import { CacheError } from '../../shared/errors.js';
-import { FLAG, LIMIT } from '../../shared/protocol.js';
+import { LIMIT } from '../../shared/protocol.js';
 import type { WireReader } from '../../shared/wire-reader.js';
 import type { Bytes, Namespace } from '../namespace.js';
 import type { Session } from '../session.js';
@@ -11,8 +11,8 @@ export function readNamespace(session: Session, request: WireReader): Namespace 
   return session.namespace(request.uint('ns'));
 }
 
-export function readFromTable(request: WireReader): boolean {
-  return (request.uint('flags') & FLAG.fromTable) !== 0;
+export function readFlags(request: WireReader): number {
+  return request.uint('flags');
 }
 
 export function readKey(request: WireReader): string {

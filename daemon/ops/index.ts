@@ -16,6 +16,7 @@ import { hello } from './hello.js';
 import { incr } from './incr.js';
 import { invalidateTags } from './invalidate-tags.js';
 import { load } from './load.js';
+import { near } from './near.js';
 import { open } from './open.js';
 import { set } from './set.js';
 import { setMany } from './set-many.js';
@@ -49,6 +50,7 @@ const HANDLERS = {
   abandon,
   status,
   sync,
+  near,
 } as const satisfies Record<OpName, Handler>;
 
 export const HANDLER_BY_CODE: readonly (Handler | undefined)[] = byCode(HANDLERS);

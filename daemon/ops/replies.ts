@@ -2,7 +2,8 @@ import { CacheError } from '../../shared/errors.js';
 import { STATUS } from '../../shared/protocol.js';
 import { writeError } from '../../shared/wire-error.js';
 import type { WireWriter } from '../../shared/wire-writer.js';
-import type { Bytes } from '../namespace.js';
+import type { Bytes, Namespace } from '../namespace.js';
+import type { Session, WriteReply } from '../session.js';
 
 export function writeNothing(writer: WireWriter, id: number): void {
   writer.begin(2, id).uint(STATUS.ok).end();
@@ -32,6 +33,31 @@ export function writeValue(writer: WireWriter, id: number, value: Bytes | undefi
 
 export function writeValues(writer: WireWriter, id: number, values: readonly (Bytes | undefined)[]): void {
   writer.begin(3, id).uint(STATUS.ok).bins(values).end();
+}
+
+/** A value, and until when the session's near tier may keep it, which is decided as it is written. */
+export function nearValueWriter(session: Session, namespace: Namespace, key: string): WriteReply<Bytes | undefined> {
+  return (writer, id, value) => {
+    if (value === undefined) {
+      writeMiss(writer, id);
+      return;
+    }
+    const untilMs = session.near.keep(namespace, key, value);
+    writer.begin(4, id).uint(STATUS.ok).bin(value).numberOrNil(untilMs).end();
+  };
+}
+
+export function nearValuesWriter(
+  session: Session,
+  namespace: Namespace,
+  keys: readonly string[],
+): WriteReply<readonly (Bytes | undefined)[]> {
+  return (writer, id, values) => {
+    const untilsMs = values.map((value, i) =>
+      value === undefined ? undefined : session.near.keep(namespace, keys[i] as string, value),
+    );
+    writer.begin(4, id).uint(STATUS.ok).bins(values).numbersOrNils(untilsMs).end();
+  };
 }
 
 export function writeMiss(writer: WireWriter, id: number): void {

@@ -28,6 +28,8 @@ export interface Capabilities {
    * `in part`: one of several tiers does so, the others do not.
    */
   byReference?: boolean | 'in part';
+  /** Plain trees are shared, and frozen for that. */
+  frozen?: boolean;
   /** Without a TTL there is no expiry. */
   eternalByDefault?: boolean;
   /** `invalidateTags` and the `tags` option are not there. */

@@ -4,7 +4,7 @@ import { assertSame } from '../same.js';
 import { BAD_NESTED_VALUES, BAD_VALUES, makeError, VALUES } from '../values.js';
 import { rejects } from './rejects.js';
 
-export function registerValues(test: CacheTest, { byReference = false }: Capabilities): void {
+export function registerValues(test: CacheTest, { byReference = false, frozen = false }: Capabilities): void {
   for (const [name, make] of Object.entries(VALUES)) {
     test(`what goes in comes out: ${name}`, async ({ cache }) => {
       await cache.set('set', make());
@@ -36,7 +36,8 @@ export function registerValues(test: CacheTest, { byReference = false }: Capabil
         assert.equal(read, value);
         return;
       }
-      read?.list.push(2);
+      if (frozen) assert.throws(() => read?.list.push(2), TypeError);
+      else read?.list.push(2);
       value.list.push(3);
       assert.deepEqual(await cache.get('k'), { list: [1] });
     },

@@ -1,0 +1,100 @@
+import { Channel } from './channel.js';
+import type { Connection } from './connection.js';
+import { type NearLimits, NearTier } from './near.js';
+import { NEAR } from './near-ops.js';
+import type { Push } from './push.js';
+import type { Subscriber } from './subscriber.js';
+
+/** How long the daemon may take to agree, and how long until it is asked again where it did not answer. */
+const AGREE_TIMEOUT_MS = 5000;
+const AGREE_AGAIN_MS = 1000;
+/** An answer that took longer is asked for again: the time that it tells may be off by as much. */
+const ROUND_TRIP_MS_MAX = 10;
+const ASKED_MAX = 5;
+
+/** Bound early: a test of the application that puts its own clock in place must not make what is kept fresh for ever. */
+const monotonicMs = performance.now.bind(performance);
+
+/** The wire to one near tier: turns it on when the connection is made and off when it is lost, and brings it the pushes. */
+export class NearLink implements Subscriber {
+  readonly tier: NearTier;
+  readonly #connection: Connection;
+  readonly #channel: Channel;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(connection: Connection, namespace: string, limits: NearLimits) {
+    this.tier = new NearTier(limits, monotonicMs);
+    this.#connection = connection;
+    this.#channel = new Channel(connection, namespace, AGREE_TIMEOUT_MS, () => this.#ask(ASKED_MAX));
+    connection.subscribe(this);
+  }
+
+  connected(): void {}
+
+  lost(): void {
+    clearTimeout(this.#timer);
+    this.tier.turnOff();
+  }
+
+  pushed(push: Push): void {
+    // After its goodbye the daemon tells this connection of no drops any more.
+    if (push.kind === 'goodbye') this.tier.turnOff();
+    else if (push.kind === 'unknown' || push.ns !== this.#channel.number) return;
+    else if (push.kind === 'drop') this.tier.drop(push.keys);
+    else this.tier.fresh(push.untilMs);
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#channel.call(NEAR, [this.tier, false, 0]).catch(() => {});
+    this.#connection.flush();
+    this.#connection.unsubscribe(this);
+    this.#channel.close();
+    this.tier.turnOff();
+  }
+
+  #ask(left: number): void {
+    const askedMs = this.tier.now();
+    const { epoch } = this.#connection;
+    const again = (times: number) => {
+      if (times === 0 || this.#channel.closed || epoch !== this.#connection.epoch) return;
+      this.#timer = setTimeout(() => this.#ask(times), AGREE_AGAIN_MS);
+      this.#timer.unref();
+    };
+    this.#channel.call(NEAR, [this.tier, true, askedMs], epoch).then(
+      () => {
+        if (this.tier.now() - askedMs > ROUND_TRIP_MS_MAX) again(left - 1);
+      },
+      () => again(left),
+    );
+  }
+}
+
+interface Shared {
+  readonly link: NearLink;
+  users: number;
+}
+
+const links = new WeakMap<Connection, Map<string, Shared>>();
+
+/** The clients of a process that use one namespace of one daemon share a near tier; the first one's limits hold. */
+export function acquireNear(connection: Connection, namespace: string, limits: NearLimits): NearTier {
+  const byNamespace = links.get(connection) ?? new Map<string, Shared>();
+  links.set(connection, byNamespace);
+  let shared = byNamespace.get(namespace);
+  if (shared === undefined) {
+    shared = { link: new NearLink(connection, namespace, limits), users: 0 };
+    byNamespace.set(namespace, shared);
+  }
+  shared.users++;
+  return shared.link.tier;
+}
+
+/** The near tier goes with its last user. */
+export function releaseNear(connection: Connection, namespace: string): void {
+  const byNamespace = links.get(connection);
+  const shared = byNamespace?.get(namespace);
+  if (shared === undefined || --shared.users > 0) return;
+  byNamespace?.delete(namespace);
+  shared.link.close();
+}

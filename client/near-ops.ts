@@ -1,0 +1,37 @@
+import { unpack } from '../shared/codec.js';
+import { FLAG, OP, STATUS } from '../shared/protocol.js';
+import type { WireReader } from '../shared/wire-reader.js';
+import type { WireWriter } from '../shared/wire-writer.js';
+import type { ClientOp } from './call.js';
+import type { NearTier } from './near.js';
+
+// How values are read that a near tier may keep.
+
+/** With a near tier the value goes through it, which may keep it. */
+export type FlagsAndKey = readonly [flags: number, key: string, near?: NearTier | undefined];
+
+export const NEAR: ClientOp<readonly [near: NearTier, on: boolean, askedMs: number], void> = {
+  code: OP.near,
+  writes: false,
+  fields: 2,
+  encode: (w, ns, [, on]) => w.uint(ns).bool(on),
+  decode: (r, status, _epoch, [near, on, askedMs]) => {
+    if (status === STATUS.miss) return;
+    const nowMs = r.number('now');
+    const freshUntilMs = r.number('freshUntil');
+    if (on) near.turnOn(askedMs, nowMs, freshUntilMs);
+  },
+};
+
+export function writeFlagsAndKey(w: WireWriter, ns: number, [flags, key, near]: FlagsAndKey): void {
+  w.uint(ns).uint(nearFlags(flags, near)).str(key);
+}
+
+export function nearFlags(flags: number, near: NearTier | undefined): number {
+  return near === undefined ? flags : flags | FLAG.near;
+}
+
+export function readValue(r: WireReader, key: string, near: NearTier | undefined): unknown {
+  const bytes = r.bin('value');
+  return near === undefined ? unpack(bytes) : near.accept(key, bytes, r.numberOrNil('until'));
+}

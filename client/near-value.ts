@@ -1,0 +1,43 @@
+import { isRich, unpack } from '../shared/codec/pack.js';
+
+/**
+ * A value as the near tier keeps it. Many callers are given it, and what one of them does to it must not reach another:
+ *
+ * - a tree of objects, arrays and primitives is frozen, to its leaves, and given to all of them as it is;
+ * - whatever can be changed though it is frozen (Date, Buffer, Map, Set, …), or is no tree, is unpacked for each anew.
+ */
+export interface NearValue {
+  /** The frozen tree; undefined where `bytes` are to be unpacked. */
+  readonly tree: unknown;
+  readonly bytes: Uint8Array | undefined;
+}
+
+/**
+ * @param bytes a view on a frame
+ * @returns what to keep, and what to give to the caller who asked: frozen just like what later callers will get
+ */
+export function nearValue(bytes: Uint8Array): { kept: NearValue; value: unknown } {
+  const value = unpack(bytes);
+  // The rich form is for what is no plain tree, in the first place.
+  if (!isRich(bytes) && isTree(value)) {
+    freezeTree(value);
+    return { kept: { tree: value, bytes: undefined }, value };
+  }
+  return { kept: { tree: undefined, bytes }, value };
+}
+
+export function valueFrom(near: NearValue): unknown {
+  return near.bytes === undefined ? near.tree : unpack(near.bytes);
+}
+
+function isTree(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  if (Array.isArray(value)) return value.every(isTree);
+  return Object.getPrototypeOf(value) === Object.prototype && Object.values(value).every(isTree);
+}
+
+function freezeTree(value: unknown): void {
+  if (typeof value !== 'object' || value === null) return;
+  for (const part of Array.isArray(value) ? value : Object.values(value)) freezeTree(part);
+  Object.freeze(value);
+}

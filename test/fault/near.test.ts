@@ -1,0 +1,126 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { connect, type PgCachedClient } from '../../client/index.js';
+import { eventually, sleep, testServer } from '../support/daemon.js';
+import { backendsOf, type TestCluster, testCluster } from '../support/postgres.js';
+import { projectRoot } from '../support/source.js';
+
+/** What the near tier does when Postgres or the daemon fails: it stops, in time, and comes back by itself. */
+const STALE_BOUND_MS = 500;
+const test = suite<{ cluster: TestCluster }>('near faults');
+
+test.before(async (context) => {
+  context.cluster = await testCluster();
+});
+test.after(async ({ cluster }) => {
+  await cluster?.close();
+});
+
+async function held(client: PgCachedClient, key: string): Promise<void> {
+  await eventually(`${key} in the near tier`, async () => {
+    await client.get(key);
+    return client.peek(key) !== undefined;
+  });
+}
+
+test('a Postgres that is stopped silences it at the bound, and it comes back', async ({ cluster }) => {
+  const server = await testServer(cluster.url, { staleBoundMs: STALE_BOUND_MS, pollIntervalMs: 50 });
+  const client = server.client({ near: true });
+  await client.set('k', 1);
+  await held(client, 'k');
+  const pids = [cluster.pid, ...(await backendsOf(cluster.url))];
+  for (const pid of pids) process.kill(pid, 'SIGSTOP');
+  const stoppedMs = performance.now();
+  try {
+    await sleep(STALE_BOUND_MS / 3);
+    assert.is(client.peek('k'), 1, 'before the bound');
+    await eventually('silence', () => client.peek('k') === undefined, 5000);
+    assert.ok(performance.now() - stoppedMs < STALE_BOUND_MS + 250, `silent after ${performance.now() - stoppedMs} ms`);
+  } finally {
+    for (const pid of pids) process.kill(pid, 'SIGCONT');
+  }
+  await held(client, 'k');
+  await server.close();
+});
+
+test('a process that slept through a drop does not answer from before it', async ({ cluster }) => {
+  const server = await testServer(cluster.url, { staleBoundMs: STALE_BOUND_MS, pollIntervalMs: 50 });
+  const client = server.client({ near: true });
+  await client.set('k', 1);
+  await held(client, 'k');
+  // Neither the daemon (of this process) nor the client runs; what was said meanwhile lies in the socket, unread.
+  const end = performance.now() + STALE_BOUND_MS + 50;
+  while (performance.now() < end);
+  assert.is(client.peek('k'), undefined);
+  await held(client, 'k');
+  await server.close();
+});
+
+async function startDaemonProcess(socket: string, databaseUrl: string): Promise<ChildProcess> {
+  const main = join(projectRoot, 'dist', 'daemon', 'cli', 'main.js');
+  const args = ['daemon', '--socket', socket, '--database-url', databaseUrl, '--log-level', 'silent'];
+  return spawn(process.execPath, [main, ...args], { stdio: 'ignore' });
+}
+
+test('a daemon that is killed takes the near tier with it; the next one fills it anew', async ({ cluster }) => {
+  const folder = mkdtempSync(join(tmpdir(), 'pgcached-near-'));
+  const socket = join(folder, 'd', 's.sock');
+  let daemon = await startDaemonProcess(socket, cluster.url);
+  const client = connect({ socket, near: true });
+  const writer = connect({ socket, timeoutMs: 10_000 });
+  try {
+    await eventually(
+      'the daemon',
+      () =>
+        client.ready().then(
+          () => true,
+          () => false,
+        ),
+      20_000,
+    );
+    await client.set('k', 1);
+    await held(client, 'k');
+    daemon.kill('SIGKILL');
+    await eventually('the loss', () => client.peek('k') === undefined);
+    assert.is(await client.get('k'), undefined, 'degraded');
+    daemon = await startDaemonProcess(socket, cluster.url);
+    await held(client, 'k');
+    await writer.set('k', 2);
+    assert.is.not(client.peek('k'), 1);
+    await held(client, 'k');
+    assert.is(client.peek('k'), 2);
+    daemon.kill('SIGTERM');
+    await eventually('the goodbye', () => client.peek('k') === undefined);
+  } finally {
+    daemon.kill('SIGKILL');
+    await Promise.all([client.close(), writer.close()]);
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test('a set that is dropped leaves no older value in the process that was told so', async ({ cluster }) => {
+  const server = await testServer(cluster.url, { staleBoundMs: 60_000, pollIntervalMs: 50 });
+  const client = server.client({ near: true });
+  await client.set('k', 'old');
+  await held(client, 'k');
+  await cluster.stop();
+  try {
+    assert.is(client.peek('k'), 'old', 'the bound is long');
+    await client.set('k', 'new');
+    assert.equal([client.dropped, client.peek('k'), await client.get('k')], [1, undefined, undefined]);
+  } finally {
+    await cluster.start();
+  }
+  await eventually(
+    'the delete that is owed',
+    async () => (await client.add('k', 'newest').catch(() => false)) === true,
+  );
+  assert.is(await client.get('k'), 'newest');
+  await server.close();
+});
+
+test.run();
