@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { textOf } from '../shared/layout.js';
 import { RELEASE } from '../shared/release.js';
 import { topologyName } from '../shared/table/names.js';
 import { systemClock } from './clock.js';
@@ -10,7 +11,7 @@ import { Members } from './members.js';
 import type { Namespace } from './namespace.js';
 import { Placement } from './placement.js';
 import { Shard } from './shard.js';
-import { fingerprintOf } from './topology.js';
+import { layoutOf } from './topology.js';
 
 /** How long the start waits for the first looks: a database that is up is then ready, one that is down is not waited for. */
 const FIRST_LOOK_MS = 5_000;
@@ -62,14 +63,12 @@ export class Engine {
     });
     this.#members = new Members({
       members: this.#shards.map(({ node, record }) => ({ name: node.name, record })),
-      fingerprint: fingerprintOf(config, nodes),
+      layout: textOf(layoutOf(config, nodes)),
       clock: this.#clock,
       random: Math.random,
-      onBegun: (names) => {
-        log.warn(
-          { shards: names },
-          'the cache was not spread in this way before: all that these databases held was invalidated',
-        );
+      onBegun: (name, isKnown) => {
+        const what = isKnown ? 'keys that moved' : 'everything';
+        log.warn({ shard: name }, `the cache is spread in another way from now on: ${what} was invalidated there`);
       },
       onOutvoted: (reason) => this.#outvoted(reason),
       onRefused: (_, reason) => log.error(reason),

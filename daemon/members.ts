@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto';
+import { ALONE } from '../shared/layout.js';
 import type { Topology } from '../shared/table/topology.js';
 import type { Clock } from './clock.js';
 import { DatabaseFailure } from './database.js';
-import { ALONE, type TopologyRecord } from './topology.js';
+import { type Change, changeFor, NO_TOPOLOGY, type TopologyRecord } from './topology.js';
 
 /** How often in a row databases that several daemons admit at once are looked at again. */
 const ROUNDS_MAX = 8;
@@ -28,11 +28,12 @@ interface Found {
 
 export interface MembersOptions {
   readonly members: readonly Member[];
-  readonly fingerprint: string;
+  /** The text of this daemon's layout. */
+  readonly layout: string;
   readonly clock: Clock;
   readonly random: () => number;
-  /** Everything in these databases was invalidated, since not all of them had been spread as they are now. */
-  onBegun(names: readonly string[]): void;
+  /** What lay in this database was invalidated: only what moved, where it is known how the cache was spread before. */
+  onBegun(name: string, isKnown: boolean): void;
   /** Nothing is read or written any more (with the reason), or everything is again. */
   onOutvoted(reason: string | undefined): void;
   /** A database can't be one of these. */
@@ -45,14 +46,15 @@ export interface MembersOptions {
  *
  *     k lies on A ... A and B: k moves to B, set there ... A alone again: k on A is what it was before
  *
- * So each database has a record of its topology, and every change of it invalidates what is there:
+ * So each database has a record of its topology, and every change of it invalidates what has moved away or came back:
  *
- *     out of sight -- a look is answered --> all in sight agree on one epoch of our topology --> admitted
- *                                            they do not --> a new epoch begins in all of them -> admitted
- *     admitted -- the record is of another topology: a daemon was started with another one ----> outvoted: all are barred
+ *     out of sight -- a look is answered --> all in sight agree on one epoch of our layout ----> admitted
+ *                                            they do not --> the change is made in all of them > admitted
+ *     admitted -- the record is of another layout: a daemon was started with another one ------> outvoted: all are barred
  *     outvoted -- the records are ours again --------------------------------------------------> admitted
  *
- * The epoch tells a database that was away while the others changed from one that was there all the time.
+ * The epoch tells a database that was away while the others changed from one that was there all the time: if none is
+ * known to come between, keys that lay on a database before and after have been there all the time and are kept.
  */
 export class Members {
   readonly #options: MembersOptions;
@@ -142,22 +144,22 @@ export class Members {
 
   /** @returns false where somebody else was at it too */
   async #round(): Promise<boolean> {
-    const { fingerprint } = this.#options;
+    const { layout } = this.#options;
     const found = await this.#readAll();
-    const foreign = found.find(({ member, topology }) => member.admitted && topology.fingerprint !== fingerprint);
+    const foreign = found.find(({ member, topology }) => member.admitted && topology.layout !== layout);
     if (foreign !== undefined) {
       this.#outvote(foreign.member.name);
       return true;
     }
-    const areOurs = found.every(({ topology }) => topology.fingerprint === fingerprint);
     if (this.#outvoted) {
-      if (!areOurs || found.length < this.#states.length) return true;
+      if (found.length < this.#states.length || found.some(({ topology }) => topology.layout !== layout)) return true;
       this.#outvoted = false;
       this.#options.onOutvoted(undefined);
     }
     if (found.every(({ member }) => member.admitted)) return true;
-    const agree = areOurs && new Set(found.map(({ topology }) => topology.epoch)).size === 1;
-    if (!agree && !(await this.#begin(found))) return false;
+    const topologies = found.map(({ topology }) => topology);
+    const change = changeFor(layout, topologies, this.#states[0]!.name);
+    if (change !== undefined && !(await this.#begin(found, change))) return false;
     for (const { member } of found) member.admitted = true;
     return true;
   }
@@ -168,20 +170,23 @@ export class Members {
         .filter((member) => member.inSight)
         .map(async (member) => {
           try {
-            return { member, topology: (await member.record.readTopology()) ?? NONE };
+            return { member, topology: (await member.record.readTopology()) ?? NO_TOPOLOGY };
           } catch (error) {
             if (!member.admitted) member.refusal = (error as Error).message;
             return undefined;
           }
         }),
     );
-    return found.filter((one) => one !== undefined).filter((one) => this.#isItself(one));
+    return found
+      .filter((one) => one !== undefined)
+      .filter((one) => this.#isItself(one))
+      .sort((a, b) => (a.member.name < b.member.name ? -1 : 1));
   }
 
   /** Two URLs may lead to one database, by two names: keys of both would then be in the same table. */
   #isItself({ member, topology }: Found): boolean {
-    const { fingerprint, onRefused } = this.#options;
-    if (fingerprint === ALONE || topology.fingerprint !== fingerprint || topology.node === member.name) return true;
+    const { layout, onRefused } = this.#options;
+    if (layout === ALONE || topology.layout !== layout || topology.node === member.name) return true;
     const refusal = `${member.name} and ${topology.node} are names of the same tables: name each database once`;
     if (member.refusal !== refusal) onRefused(member.name, refusal);
     member.refusal = refusal;
@@ -189,22 +194,29 @@ export class Members {
     return false;
   }
 
-  async #begin(found: readonly Found[]): Promise<boolean> {
-    const { fingerprint, onBegun } = this.#options;
-    const epoch = randomUUID();
-    const begun = await Promise.all(
-      found.map(async ({ member, topology }) => {
-        const before = topology === NONE ? undefined : topology.epoch;
-        try {
-          return await member.record.beginTopology(before, { fingerprint, epoch, node: member.name });
-        } catch {
-          return false;
-        }
-      }),
-    );
-    const names = found.filter((_, at) => begun[at]).map(({ member }) => member.name);
-    if (names.length > 0) onBegun(names);
-    return names.length === found.length;
+  /** One after the other, always in the same order: of several daemons whoever is first at the first decides. */
+  async #begin(found: readonly Found[], change: Change): Promise<boolean> {
+    const { layout, onBegun } = this.#options;
+    for (const { member, topology } of found) {
+      if (topology.layout === layout && topology.epoch === change.epoch) continue;
+      const { name, record } = member;
+      const before = topology === NO_TOPOLOGY ? undefined : topology;
+      const isNew = before === undefined && layout === ALONE;
+      const isKnown = before !== undefined && before.epoch === change.follows;
+      const from = isNew ? ALONE : isKnown ? before.layout : undefined;
+      const begun: Topology = { layout, ...change, node: name };
+      try {
+        // A table may be too large to be looked through in the time that a statement has.
+        const isDone = await record
+          .beginTopology(before, from, begun)
+          .catch(() => record.beginTopology(before, undefined, begun));
+        if (!isDone) return false;
+      } catch {
+        return false;
+      }
+      if (!isNew) onBegun(name, isKnown);
+    }
+    return true;
   }
 
   #outvote(name: string): void {
@@ -219,6 +231,3 @@ export class Members {
     this.#options.onOutvoted(reason);
   }
 }
-
-/** What a database without a record counts as. */
-const NONE: Topology = { fingerprint: ALONE, epoch: '', node: '' };

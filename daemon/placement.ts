@@ -1,5 +1,6 @@
 import { CacheError } from '../shared/errors.js';
-import { type Continuum, ketamaHash, layOut, ownerOf } from '../shared/ketama.js';
+import { type Continuum, layOut } from '../shared/ketama.js';
+import { type Layout, nodeOf } from '../shared/layout.js';
 import { LIMIT, NAMESPACE_PATTERN } from '../shared/protocol.js';
 import type { Clock } from './clock.js';
 import type { Config } from './config.js';
@@ -9,6 +10,7 @@ import type { Namespace } from './namespace.js';
 import type { NamespaceConfig } from './options.js';
 import { SpreadNamespace } from './spread.js';
 import type { Stores } from './stores.js';
+import { layoutOf } from './topology.js';
 
 export interface PlacementOptions {
   readonly config: Config;
@@ -22,12 +24,15 @@ export interface PlacementOptions {
  */
 export class Placement {
   readonly #options: PlacementOptions;
+  readonly #layout: Layout;
   readonly #continuum: Continuum;
   readonly #opened = new Map<string, Namespace>();
 
   constructor(options: PlacementOptions) {
     this.#options = options;
-    this.#continuum = layOut(options.shards.map(({ node }) => node));
+    const nodes = options.shards.map(({ node }) => node);
+    this.#layout = layoutOf(options.config, nodes);
+    this.#continuum = layOut(nodes);
   }
 
   /** @throws CacheError ERR_INVALID_NAMESPACE, ERR_OVERLOADED */
@@ -48,13 +53,8 @@ export class Placement {
 
   /** Where a namespace lies: `memory`, `spread`, or the name of a database. */
   placeOf(name: string): string {
-    const { config, shards } = this.#options;
-    const own = config.namespaces[name] ?? {};
-    if (own.tiers === 'memory') return 'memory';
-    if (shards.length === 1) return shards[0]!.node.name;
-    if (own.database !== undefined) return own.database;
-    if ((own.placement ?? config.placement) === 'spread') return 'spread';
-    return shards[ownerOf(this.#continuum, ketamaHash(name))]!.node.name;
+    if (this.#options.config.namespaces[name]?.tiers === 'memory') return 'memory';
+    return nodeOf(this.#layout, this.#continuum, name) ?? 'spread';
   }
 
   sweep(): void {

@@ -143,7 +143,7 @@ export class SpreadNamespace implements Namespace {
       this.#refuseTags(tags);
     } catch (error) {
       // The load has come to its end, for those who wait too.
-      this.#shards[at]!.abandon(own, holder, pack(error));
+      this.#shards[at]!.abandon(own, holder, pack({ thrown: error }));
       throw error;
     }
     return this.#outward(await this.#shards[at]!.fill(own, holder, value, ttlMs, tags), at);

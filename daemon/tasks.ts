@@ -38,7 +38,7 @@ export interface Tasks {
   cleanup(space: Space): number;
   trim(floor: string, incarnation: string, everyMs: number): number;
   readTopology(): Topology | undefined;
-  beginTopology(before: string | undefined, topology: Topology): boolean;
+  beginTopology(before: Topology | undefined, from: string | undefined, topology: Topology): boolean;
 }
 
 export type TaskName = keyof Tasks;

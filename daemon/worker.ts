@@ -108,7 +108,7 @@ const tasks: { readonly [Name in TaskName]: (...args: Parameters<Tasks[Name]>) =
     return trim(db, made, { floor, incarnation });
   },
   readTopology: async () => readTopology(db, await core()),
-  beginTopology: async (before, topology) => beginTopology(db, await core(), before, topology),
+  beginTopology: async (before, from, topology) => beginTopology(db, await core(), before, from, topology),
 };
 
 /** Runs a task of the main thread. Never throws: an error is a result. */

@@ -98,8 +98,8 @@ export class WorkersDatabase implements Database, TopologyRecord {
     return this.#run('readTopology', []);
   }
 
-  beginTopology(before: string | undefined, topology: Topology): Promise<boolean> {
-    return this.#run('beginTopology', [before, topology]);
+  beginTopology(before: Topology | undefined, from: string | undefined, topology: Topology): Promise<boolean> {
+    return this.#run('beginTopology', [before, from, topology]);
   }
 
   async close(): Promise<void> {

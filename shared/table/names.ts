@@ -114,8 +114,8 @@ export const keyName = (namespace: string, key: string) => `k:${namespace}:${key
 export const tagName = (namespace: string, tag: string) => `t:${namespace}:${tag}`;
 /** The name under which what was made of a key carries that key. */
 export const partName = (namespace: string, key: string) => `p:${namespace}:${key}`;
-/** Says that what was here is void, since the cache is spread over the databases in another way from now on. */
-export const topologyName = (fingerprint: string) => `s:${fingerprint}`;
+/** Says that the cache is spread over the databases in another way from now on. */
+export const topologyName = (epoch: string) => `s:${epoch}`;
 
 /** A text as an SQL literal. */
 export const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
