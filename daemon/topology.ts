@@ -39,7 +39,14 @@ export const NO_TOPOLOGY: Topology = { layout: '', epoch: '', follows: '', node:
  * @returns undefined where they agree already
  */
 export function changeFor(layout: string, found: readonly Topology[], self: string): Change | undefined {
-  const known = found.filter((topology) => topology !== NO_TOPOLOGY);
+  const epochAfter = (follows: string) => {
+    const text = JSON.stringify([layout, layout === ALONE ? self : '', follows]);
+    return createHash('sha256').update(text).digest('hex').slice(0, 32);
+  };
+  // A database that was new, and alone in sight when it was taken in, knows nothing of those that were not.
+  const isNew = (one: Topology) => one === NO_TOPOLOGY || (one.layout === layout && one.epoch === epochAfter(''));
+  const old = found.filter((one) => !isNew(one));
+  const known = old.length > 0 ? old : found.filter((one) => one !== NO_TOPOLOGY);
   const isReached = (latest: Topology, other: Topology) =>
     other.epoch === latest.epoch || other.epoch === latest.follows;
   const latest = known.find((one) => known.every((other) => isReached(one, other)));
@@ -49,6 +56,5 @@ export function changeFor(layout: string, found: readonly Topology[], self: stri
     return found.every((one) => one.epoch === epoch) ? undefined : { epoch, follows };
   }
   const follows = latest?.epoch ?? '';
-  const text = JSON.stringify([layout, layout === ALONE ? self : '', follows]);
-  return { epoch: createHash('sha256').update(text).digest('hex').slice(0, 32), follows };
+  return { epoch: epochAfter(follows), follows };
 }
