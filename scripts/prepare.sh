@@ -24,14 +24,10 @@ install_dependencies() {
   fi
   # Nothing here needs an install script: the links of the embedded Postgres are made at its first start.
   local flags=(--ignore-scripts --include=dev --include=optional --no-audit --no-fund --loglevel=error)
-  local problem
-  say 'dependencies: npm ci'
-  if ! problem=$(npm ci "${flags[@]}" 2>&1); then
-    # A lock file made with a registry that lacks some other platform's packages is not complete enough for npm ci;
-    # npm install keeps to its versions and hashes all the same.
-    say "npm ci did not do ($(grep -m 1 -o 'code [A-Z0-9]*' <<<"$problem" || printf 'no code')); npm install"
-    npm install --no-save "${flags[@]}" >&2
-  fi
+  # Not npm ci: the lock file lacks packages for other platforms that its registry did not have, which npm ci refuses.
+  # npm install keeps to the versions and hashes of the lock file all the same.
+  say 'dependencies: npm install'
+  npm install --no-save "${flags[@]}" >&2
   printf '%s\n' "$wanted" >"$stamp"
 }
 
@@ -42,7 +38,7 @@ remove_stale() {
     const { join, relative } = require("node:path");
     if (!existsSync("dist")) process.exit();
     for (const entry of readdirSync("dist", { recursive: true, withFileTypes: true })) {
-      const at = join(entry.path, entry.name);
+      const at = join(entry.parentPath ?? entry.path, entry.name);
       const stem = /^(.*?)(\.d\.ts|\.js)(\.map)?$/.exec(relative("dist", at));
       if (entry.isFile() && stem && !existsSync(stem[1] + ".ts")) rmSync(at);
     }'
