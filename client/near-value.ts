@@ -32,12 +32,18 @@ export function valueFrom(near: NearValue): unknown {
 
 function isTree(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return true;
-  if (Array.isArray(value)) return value.every(isTree);
-  return Object.getPrototypeOf(value) === Object.prototype && Object.values(value).every(isTree);
+  if (Array.isArray(value)) {
+    for (const item of value) if (!isTree(item)) return false;
+    return true;
+  }
+  if (Object.getPrototypeOf(value) !== Object.prototype) return false;
+  for (const key in value) if (!isTree((value as Record<string, unknown>)[key])) return false;
+  return true;
 }
 
 function freezeTree(value: unknown): void {
   if (typeof value !== 'object' || value === null) return;
-  for (const part of Array.isArray(value) ? value : Object.values(value)) freezeTree(part);
+  if (Array.isArray(value)) for (const item of value) freezeTree(item);
+  else for (const key in value) freezeTree((value as Record<string, unknown>)[key]);
   Object.freeze(value);
 }

@@ -88,6 +88,12 @@ test('a daemon that is killed takes the near tier with it; the next one fills it
     await eventually('the loss', () => client.peek('k') === undefined);
     assert.is(await client.get('k'), undefined, 'degraded');
     daemon = await startDaemonProcess(socket, cluster.url);
+    await eventually('another key', async () => {
+      await client.set('other', 1);
+      await client.get('other');
+      return client.peek('other') !== undefined;
+    });
+    assert.is(client.peek('k'), undefined, 'nothing is left of before');
     await held(client, 'k');
     await writer.set('k', 2);
     assert.is.not(client.peek('k'), 1);

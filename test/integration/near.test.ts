@@ -1,8 +1,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { PgCachedClient } from '../../client/index.js';
+import { FLAG, OP, PUSH, STATUS } from '../../shared/protocol.js';
 import { eventually, sleep, type TestServer, testServer } from '../support/daemon.js';
 import { runSql, type TestDatabase, testDatabase } from '../support/postgres.js';
+import { RawClient } from '../support/transport.js';
 
 /** Near tiers of clients of two servers over one Postgres. Both clients of one server here share a near tier. */
 const test = suite<{ db: TestDatabase; a: TestServer; b: TestServer; near: PgCachedClient; far: PgCachedClient }>(
@@ -202,6 +204,65 @@ test('the near tier ends with its last client', async ({ a }) => {
     await three.get('k');
     return three.peek('k') === 2;
   });
+});
+
+test('on the wire: the drop comes before the acknowledgement, and once', async ({ a }) => {
+  const [one, two] = [await RawClient.ready(a.daemon.socketPath), await RawClient.ready(a.daemon.socketPath)];
+  const value = Buffer.from([7]);
+  const ask = async (client: RawClient, ...request: unknown[]) => {
+    client.messages.length = 0;
+    client.send([9, ...request]);
+    await client.until(() => client.messages.some(([id]) => id === 9));
+    return client.messages.filter(([id, push]) => id === 9 || push === PUSH.drop);
+  };
+  const [on] = await ask(one, OP.near, 0, true);
+  assert.ok(on !== undefined && (on[3] as number) > (on[2] as number), 'now, and fresh until later');
+  await ask(one, OP.set, 0, 'wire', value, null, null);
+  const [kept] = await ask(one, OP.get, 0, FLAG.near, 'wire');
+  assert.is(typeof kept?.[3], 'number');
+  const [notNear] = await ask(two, OP.get, 0, FLAG.near, 'wire');
+  assert.equal(notNear?.slice(1), [STATUS.ok, value, null], 'who keeps no near copies is told so');
+  assert.equal(await ask(one, OP.set, 0, 'wire', value, null, null), [
+    [0, PUSH.drop, 0, ['wire']],
+    [9, STATUS.ok],
+  ]);
+  assert.equal(await ask(one, OP.set, 0, 'wire', value, null, null), [[9, STATUS.ok]]);
+  await ask(one, OP.get, 0, FLAG.near, 'wire');
+  await ask(two, OP.clear, 0);
+  await one.until(() => one.messages.some(([, push]) => push === PUSH.drop));
+  assert.equal(
+    one.messages.filter(([, push]) => push === PUSH.drop),
+    [[0, PUSH.drop, 0, null]],
+  );
+  await ask(one, OP.set, 0, 'wire', value, null, null);
+  await ask(one, OP.near, 0, false);
+  assert.is((await ask(one, OP.get, 0, FLAG.near, 'wire'))[0]?.[3], null);
+  one.close();
+  two.close();
+});
+
+test('a namespace spread over two databases has a near tier too', async () => {
+  const databases = [await testDatabase(), await testDatabase()];
+  const spread = { placement: 'spread' } as const;
+  const databaseUrl = databases.map(({ url }) => url).join(',');
+  const [here, there] = [await testServer(databaseUrl, spread), await testServer(databaseUrl, spread)];
+  const [near, far] = [here.client({ near: true }), there.client()];
+  const keys = Array.from({ length: 20 }, (_, i) => `spread-${i}`);
+  await near.setMany(Object.fromEntries(keys.map((key) => [key, key])));
+  for (const key of keys) assert.is(await fetched(near, key), key);
+  await near.set(keys[0]!, 'new');
+  assert.is(near.peek(keys[0]!), undefined);
+  await far.deleteMany(keys.slice(0, 10));
+  await eventually('the drops', () => keys.slice(0, 10).every((key) => near.peek(key) === undefined));
+  assert.equal(
+    keys.slice(10).map((key) => near.peek(key)),
+    keys.slice(10),
+    'and no others',
+  );
+  await near.clear();
+  assert.ok(keys.every((key) => near.peek(key) === undefined));
+  await Promise.all([here.close(), there.close()]);
+  await Promise.all(databases.map((database) => database.close()));
 });
 
 test('a quiet near tier goes on past the bound', async ({ near }) => {
