@@ -2,13 +2,13 @@
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { ClientProcess } from './client-process.js';
-import { CONTENDER_NAMES, type ContenderName } from './contenders.js';
+import { CONTENDER_NAMES } from './contenders.js';
 import { Histogram } from './histogram.js';
 import { figure, loadName, type Measured, markdown, resultsOf, table } from './report.js';
 import { type Cell, type Round, runRound } from './rounds.js';
 import { type Servers, startServers } from './servers.js';
 import { measureVisibility } from './visibility.js';
-import { LOADS, WORKLOADS, type Workload } from './workloads.js';
+import { LOADS, type Load, WORKLOADS, type Workload } from './workloads.js';
 
 const HELP = `npm run bench -- [options]
   --rounds <n>        rounds, which take turns (default 3)
@@ -24,6 +24,7 @@ Starts an embedded Postgres, two daemons, an echo and client processes of its ow
 CPU is in microseconds an operation. "to echo" is the rate beside that of a bare Unix socket with the same bytes.
 `;
 
+const WARM_UP_LOAD: Load = { processes: 4, inFlight: 64 };
 const VISIBILITY_WRITES_PER_SECOND = [0, 1000] as const;
 
 function options() {
@@ -78,13 +79,15 @@ async function measureCells(asked: Options, servers: Servers, clients: readonly 
     )
     .map((cell) => ({ cell, rounds: [] as Round[] }));
   const cells = measured.map(({ cell }) => cell);
-  for (let round = 0; round <= asked.rounds; round++) {
-    // The first is for the compilers and the caches, and is not counted.
-    const isWarmUp = round === 0;
-    progress(isWarmUp ? 'warming up' : `round ${round} of ${asked.rounds}`);
-    const durationMs = isWarmUp ? Math.min(300, asked.durationMs) : asked.durationMs;
-    await runRound(cells, servers, clients, durationMs, (cell, result) => {
-      if (isWarmUp) return;
+  // Code that has run a thousand times is still being compiled, at several times the CPU: many calls first, and not counted.
+  progress('warming up');
+  const warmUps = asked.workloads.flatMap((workload) =>
+    asked.contenders.map((contender): Cell => ({ contender, workload, load: WARM_UP_LOAD })),
+  );
+  await runRound(warmUps, servers, clients, 2 * asked.durationMs, () => {});
+  for (let round = 1; round <= asked.rounds; round++) {
+    progress(`round ${round} of ${asked.rounds}`);
+    await runRound(cells, servers, clients, asked.durationMs, (cell, result) => {
       measured.find((each) => each.cell === cell)!.rounds.push(result);
       const name = `${cell.workload}, ${loadName(cell.load)}, ${cell.contender}`;
       progress(`  ${name}: ${figure(result.opsPerSecond)} ops/s, p50 ${figure(result.p50Us)} µs`);
@@ -119,10 +122,10 @@ async function main(): Promise<void> {
   const machine = `Node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model.trim()}), load ${load} at the start`;
   progress('starting Postgres, two daemons and an echo');
   const servers = await startServers();
-  const processes = Math.max(1, ...asked.loads.map((each) => each.processes));
+  const processes = Math.max(WARM_UP_LOAD.processes, ...asked.loads.map((each) => each.processes));
   const clients = Array.from({ length: processes }, () => new ClientProcess(servers.addresses));
   try {
-    for (const contender of asked.contenders as readonly ContenderName[]) {
+    for (const contender of asked.contenders) {
       await clients[0]!.order({ kind: 'fill', contender });
     }
     const results = resultsOf(await measureCells(asked, servers, clients));
