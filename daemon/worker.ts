@@ -6,7 +6,7 @@ import { incarnate, look, notify } from '../shared/table/look.js';
 import { migrateCore, migrateSpace, type Schema } from '../shared/table/migrate.js';
 import type { SpaceNames } from '../shared/table/names.js';
 import { countEntries, readEntries, readTtls } from '../shared/table/read.js';
-import { beginTopology, readTopology } from '../shared/table/topology.js';
+import { beginTopology, MOVE_TIMEOUT_MS, readTopology } from '../shared/table/topology.js';
 import { trim, trimState } from '../shared/table/trim.js';
 import { writeBatch } from '../shared/table/write.js';
 import { packBlob, transfersOf, unpackBlob } from './blob.js';
@@ -36,6 +36,7 @@ const looks = newPool(LOOK_CONNECTIONS);
 const db = failingPlainly(statements);
 const writeDb = failingPlainly(writes);
 const lookDb = failingPlainly(looks, settings.lookTimeoutMs);
+const moveDb = failingPlainly(statements, MOVE_TIMEOUT_MS + 1000);
 
 let schema: Promise<Schema> | undefined;
 const spaces = new Map<string, Promise<SpaceNames>>();
@@ -108,7 +109,7 @@ const tasks: { readonly [Name in TaskName]: (...args: Parameters<Tasks[Name]>) =
     return trim(db, made, { floor, incarnation });
   },
   readTopology: async () => readTopology(db, await core()),
-  beginTopology: async (before, from, topology) => beginTopology(db, await core(), before, from, topology),
+  beginTopology: async (before, from, topology) => beginTopology(moveDb, await core(), before, from, topology),
 };
 
 /** Runs a task of the main thread. Never throws: an error is a result. */

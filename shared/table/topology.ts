@@ -1,8 +1,11 @@
 import { type Part, partOf } from '../layout.js';
 import type { Schema } from './migrate.js';
 import { type CoreNames, EVERYTHING, keyName, namespaceName, type SpaceNames, topologyName } from './names.js';
-import type { Queryable } from './queryable.js';
+import { type PoolLike, type Queryable, transaction } from './queryable.js';
 import { listSpaces } from './trim.js';
+
+/** How long a change of topology may take to find the keys that move: a million entries take about 4 s. */
+export const MOVE_TIMEOUT_MS = 60_000;
 
 /** How a cache of one database or several was spread when this one last became part of it. */
 export interface Topology {
@@ -43,7 +46,7 @@ export async function readTopology(db: Queryable, { core }: Schema): Promise<Top
  * @returns whether it took effect
  */
 export async function beginTopology(
-  db: Queryable,
+  db: PoolLike,
   schema: Schema,
   before: Topology | undefined,
   from: string | undefined,
@@ -66,7 +69,7 @@ export async function beginTopology(
     }
   }
   values.push(names);
-  const { rows } = await db.query({
+  const statement = {
     text: `
       WITH begun AS (
         INSERT INTO ${core.topology} AS t (layout, epoch, follows, node) VALUES ($1::text, $2::text, $3::text, $4::text)
@@ -80,8 +83,12 @@ export async function beginTopology(
       )
       SELECT count(*)::int AS count FROM begun`,
     values,
+  };
+  return transaction(db, async (client) => {
+    await client.query({ text: `SET LOCAL statement_timeout = ${MOVE_TIMEOUT_MS}` });
+    const { rows } = await client.query(statement);
+    return rows[0]?.count === 1;
   });
-  return rows[0]?.count === 1;
 }
 
 /**
