@@ -146,7 +146,8 @@ export class Members {
   async #round(): Promise<boolean> {
     const { layout } = this.#options;
     const found = await this.#readAll();
-    const foreign = found.find(({ member, topology }) => member.admitted && topology.layout !== layout);
+    const isOther = ({ topology }: Found) => topology.layout !== layout && topology !== NO_TOPOLOGY;
+    const foreign = found.find((one) => one.member.admitted && isOther(one));
     if (foreign !== undefined) {
       this.#outvote(foreign.member.name);
       return true;
@@ -156,7 +157,8 @@ export class Members {
       this.#outvoted = false;
       this.#options.onOutvoted(undefined);
     }
-    if (found.every(({ member }) => member.admitted)) return true;
+    // A record may be lost in a crash or a failover: it is made again.
+    if (found.every(({ member, topology }) => member.admitted && topology !== NO_TOPOLOGY)) return true;
     const topologies = found.map(({ topology }) => topology);
     const change = changeFor(layout, topologies, this.#states[0]!.name);
     if (change !== undefined && !(await this.#begin(found, change))) return false;

@@ -86,6 +86,8 @@ export async function beginTopology(
   };
   return transaction(db, async (client) => {
     await client.query({ text: `SET LOCAL statement_timeout = ${MOVE_TIMEOUT_MS}` });
+    // A crash that took the record back would bring back what it has invalidated.
+    await client.query({ text: 'SET LOCAL synchronous_commit = on' });
     const { rows } = await client.query(statement);
     return rows[0]?.count === 1;
   });

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { ConsistentHashRing } from '../../client/index.js';
 import { databasesOf } from '../../daemon/databases.js';
 import { eventually, type TestServer, testServer } from '../support/daemon.js';
-import { type TestCluster, testCluster } from '../support/postgres.js';
+import { runSql, type TestCluster, testCluster } from '../support/postgres.js';
 
 /** Two clusters, one of which stops: its keys miss, the others work. */
 const test = suite<{ clusters: TestCluster[]; server: TestServer; keys: string[][] }>('one of two databases fails');
@@ -95,6 +95,30 @@ test('the keys of the one that is down miss, all others are read and written; it
   assert.is(await client.get(down[4]!), `${down[4]} v1`, 'a clean restart keeps the table');
   await strict.clear();
   assert.is(await strict.count(), 0);
+});
+
+test('a crash that takes the tables and the record of one database: it is taken in again by itself', async ({
+  clusters,
+  server,
+  keys,
+}) => {
+  const [up, down] = keys as [string[], string[]];
+  const strict = server.client({ onUnavailable: 'throw' });
+  await strict.setMany(new Map([...up, ...down].map((key) => [key, 1])));
+  const records = 'SELECT layout, epoch FROM hyper_cache_topology';
+  const before = await runSql(clusters[1]!.url, records);
+  await runSql(clusters[1]!.url, 'DELETE FROM hyper_cache_topology');
+  await clusters[1]!.restart('immediate');
+  await eventually('the record is there again', async () => (await runSql(clusters[1]!.url, records)).length === 1);
+  assert.equal(await runSql(clusters[1]!.url, records), before);
+  await eventually('writes go on', async () => (await codeOf(strict.set(down[0]!, 2))) === 'done');
+  assert.equal(
+    await strict.getMany([up[0]!, down[0]!, down[1]!]),
+    new Map([
+      [up[0]!, 1],
+      [down[0]!, 2],
+    ]),
+  );
 });
 
 test('a daemon that starts while one is down serves the other, and takes the one in when it is up', async ({
