@@ -5,6 +5,7 @@ import type { ClientOp } from './call.js';
 import { Channel } from './channel.js';
 import type { Connection } from './connection.js';
 import { Doubt } from './doubt.js';
+import { LOAD, type LoadAnswer } from './load-ops.js';
 import type { NearTier } from './near.js';
 import { acquireNear, releaseNear } from './near-link.js';
 import * as ops from './ops.js';
@@ -99,6 +100,18 @@ export class Caller {
       if (this.degrades(error)) return absent;
       throw error;
     }
+  }
+
+  /** @param flags sum of FLAG; `fromTable` is added where it has to be */
+  async askLoad(key: string, flags: number, graceMs: number, beta: number): Promise<LoadAnswer> {
+    const settled = this.settled(key);
+    if (settled !== undefined) await settled;
+    const mark = this.doubt.mark(key);
+    if (mark === 0) return this.channel.call(LOAD, [flags, key, this.near, graceMs, beta]);
+    const answer = await this.channel.call(LOAD, [flags | FLAG.fromTable, key, this.near, graceMs, beta]);
+    // A value under grace is nobody's news of the key.
+    if (answer.kind !== 'stale') this.doubt.settle(key, mark);
+    return answer;
   }
 
   async readMany(keys: readonly string[]): Promise<readonly unknown[]> {

@@ -9,14 +9,15 @@ import type {
   TierStats,
   Ttl,
 } from '../shared/cache.js';
-import { ttlToMs } from '../shared/duration.js';
+import { setOptions, ttlToMs } from '../shared/duration.js';
 import { CacheError } from '../shared/errors.js';
 import { checkTags, storedKey } from '../shared/key.js';
-import { checkLoadOptions, checkSetOptions } from '../shared/load-options.js';
+import { checkLoadOptions, checkSharing } from '../shared/load-options.js';
 import { LIMIT } from '../shared/protocol.js';
 import { ALL, Caller } from './caller.js';
 import type { Connection } from './connection.js';
 import { acquireConnection, releaseConnection } from './connections.js';
+import { askLease, type Leased, type LeaseOptions } from './lease.js';
 import { Loader } from './loader.js';
 import * as ops from './ops.js';
 import { type CheckedConnectOptions, type ConnectOptions, checkConnectOptions } from './options.js';
@@ -91,13 +92,15 @@ export class PgCachedClient implements Cache {
 
   async set(key: string, value: unknown, options?: Ttl | SetOptions): Promise<void> {
     const stored = storedKey(key);
-    const { ttlMs, tags } = checkSetOptions(options);
+    const { ttlMs, tags, graceMs = 0 } = setOptions(options);
     const bytes = this.#caller.pack(value);
-    await this.#caller.store([stored], () => this.#caller.write(ops.SET, [stored, bytes, ttlMs, tags], [stored]));
+    await this.#caller.store([stored], () =>
+      this.#caller.write(ops.SET, [stored, bytes, ttlMs, tags, graceMs], [stored]),
+    );
   }
 
   async setMany(entries: Entries, options?: Ttl | SetOptions): Promise<void> {
-    const { ttlMs, tags } = checkSetOptions(options);
+    const { ttlMs, tags, graceMs = 0 } = setOptions(options);
     const packed = new Map<string, Uint8Array>();
     for (const [key, value] of entryPairs(entries)) packed.set(storedKey(key), this.#caller.pack(value));
     const keys = [...packed.keys()];
@@ -105,17 +108,17 @@ export class PgCachedClient implements Cache {
     for (const [from, to] of parts(values)) {
       const some = keys.slice(from, to);
       await this.#caller.store(some, () =>
-        this.#caller.write(ops.SET_MANY, [some, values.slice(from, to), ttlMs, tags], some),
+        this.#caller.write(ops.SET_MANY, [some, values.slice(from, to), ttlMs, tags, graceMs], some),
       );
     }
   }
 
   async add(key: string, value: unknown, options?: Ttl | SetOptions): Promise<boolean> {
     const stored = storedKey(key);
-    const { ttlMs, tags } = checkSetOptions(options);
+    const { ttlMs, tags, graceMs = 0 } = setOptions(options);
     const bytes = this.#caller.pack(value);
     await this.#caller.settled(stored);
-    return this.#caller.write(ops.ADD, [stored, bytes, ttlMs, tags], [stored]);
+    return this.#caller.write(ops.ADD, [stored, bytes, ttlMs, tags, graceMs], [stored]);
   }
 
   async delete(key: string): Promise<boolean> {
@@ -140,6 +143,16 @@ export class PgCachedClient implements Cache {
     const stored = storedKey(key);
     checkLoad(load);
     return this.#loader.getOrSet(stored, load, checkLoadOptions(options));
+  }
+
+  /**
+   * The parts of `getOrSet`, for callers that look up in one place and store in another: the value, or the right to compute
+   * it, which nobody else on this host has meanwhile. Waits while somebody else has it.
+   * @param options `beta` and `coalesce` as for `getOrSet`; with `beta` a value may come with a lease to refresh it
+   * @throws CacheError what the load of somebody else threw, as `getOrSet` does; ERR_INVALID_KEY, ERR_INVALID_ARGUMENT
+   */
+  async lease<T = unknown>(key: string, options: LeaseOptions = {}): Promise<Leased<T>> {
+    return (await askLease(this.#caller, storedKey(key), checkSharing(options))) as Leased<T>;
   }
 
   async incr(key: string, delta = 1, ttl?: Ttl): Promise<number> {

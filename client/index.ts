@@ -22,5 +22,6 @@ export {
 export { TwoTierCache, type TwoTierCacheOptions } from './backends/two-tier-cache.js';
 export { type CachedOptions, cached, getCache, setCache } from './cached.js';
 export { connect, type PgCachedClient } from './client.js';
+export type { Lease, Leased, LeaseOptions } from './lease.js';
 export type { ConnectOptions, NearOptions } from './options.js';
 export type { CacheTransaction, TransactionClient } from './transaction.js';

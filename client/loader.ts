@@ -1,16 +1,32 @@
 import type { Load } from '../shared/cache.js';
-import type { CheckedSetOptions } from '../shared/duration.js';
 import { CacheError } from '../shared/errors.js';
+import type { CheckedLoadOptions } from '../shared/load-options.js';
 import { LoadRun } from '../shared/load-run.js';
 import { FLAG } from '../shared/protocol.js';
 import type { Caller } from './caller.js';
 import { LoadSkipped, packSkipped, packThrown } from './failures.js';
-import { ABANDON, FILL, LOAD, type LoadAnswer } from './ops.js';
+import { ABANDON, FILL, type LoadAnswer, STALE } from './load-ops.js';
+import { withPatience } from './patience.js';
 import { refuseInTransaction } from './transaction.js';
+
+type Granted = Extract<LoadAnswer, { kind: 'load' }>;
+
+/** An answer, and why it is one under grace, if it is. */
+interface Answer {
+  readonly value: unknown;
+  readonly staleBecause?: { readonly reason: unknown };
+}
 
 /**
  * `getOrSet`: asks the daemon for the value or for the right to load it. Each call asks by itself, also where another of
  * this process waits for the same key: the daemon alone knows which invalidations lie between the two.
+ *
+ *     asked -- value --------------------> answered
+ *           -- value and load -----------> answered; the load goes on in the background
+ *           -- load -- stored -----------> answered; refused: asked anew, at most once
+ *                   -- threw ------------> under grace the value that has expired, else the error
+ *     softTimeout passed ----------------> under grace the value that has expired; all else goes on
+ *     hardTimeout passed ----------------> ERR_TIMEOUT; all else goes on
  */
 export class Loader {
   readonly #caller: Caller;
@@ -27,58 +43,96 @@ export class Loader {
     this.#abort.abort(reason);
   }
 
-  async getOrSet(key: string, load: Load<unknown>, options: CheckedSetOptions): Promise<unknown> {
+  async getOrSet(key: string, load: Load<unknown>, options: CheckedLoadOptions): Promise<unknown> {
     refuseInTransaction();
-    const { near } = this.#caller;
     const held = this.#caller.nearFor(key)?.get(key);
     if (held !== undefined) return held;
+    const { softTimeoutMs, hardTimeoutMs } = options;
+    const work = this.#answer(key, load, options);
+    const isPatient = softTimeoutMs === undefined && hardTimeoutMs === undefined;
+    const late = () => new CacheError('ERR_TIMEOUT', `no value within the softTimeout of ${softTimeoutMs} ms`);
+    const instead = () => this.#underGrace(key, options, late);
+    const answer = await (isPatient ? work : withPatience(work, { softTimeoutMs, hardTimeoutMs, instead }));
+    if (answer.staleBecause !== undefined) options.onStale?.(answer.staleBecause.reason);
+    return answer.value;
+  }
+
+  async #answer(key: string, load: Load<unknown>, options: CheckedLoadOptions): Promise<Answer> {
     let answer: LoadAnswer;
     try {
-      answer = await this.#ask(key);
+      const flags = options.isClusterWide ? FLAG.cluster : 0;
+      answer = await this.#caller.askLoad(key, flags, options.graceMs ?? 0, options.beta);
     } catch (error) {
-      if (error instanceof LoadSkipped) return load(new LoadRun(this.#abort.signal, options));
-      if (this.#caller.degrades(error)) return this.#loadLocally(key, load, options);
+      if (error instanceof LoadSkipped) return this.#loadAlone(load, options);
+      if (this.#caller.degrades(error)) return { value: await this.#loadLocally(key, load, options) };
       throw error;
     }
-    for (;;) {
-      if (answer.kind === 'value') return answer.value;
-      if (answer.kind === 'nothing') return undefined;
-      const run = new LoadRun(this.#abort.signal, options);
-      const { token, epoch } = answer;
-      const value = await this.#run(load, run, token, epoch);
-      if (value === undefined || run.skipped) {
-        this.#abandon(token, epoch, value === undefined ? undefined : packSkipped());
-        return value;
-      }
-      const bytes = this.#pack(value, token, epoch);
-      try {
-        answer = await this.#caller.channel.call(FILL, [token, bytes, run.ttlMs, run.tags, key, near], epoch);
-      } catch (error) {
-        // Nobody else may have the value, but the caller asked for it before it was loaded.
-        const leaseLost = error instanceof CacheError && error.code === 'ERR_INVALID_TOKEN';
-        if (leaseLost || this.#caller.degrades(error)) return value;
-        throw error;
-      }
+    if (answer.kind === 'load' && answer.isCurrent) {
+      // What becomes of a refresh is told to those who wait for it, if anybody does.
+      void this.#carryOut(key, answer, load, options).catch(() => {});
+      return { value: answer.value };
     }
+    return this.#follow(key, answer, load, options);
   }
 
-  async #ask(key: string): Promise<LoadAnswer> {
-    const { channel, doubt, near } = this.#caller;
-    const settled = this.#caller.settled(key);
-    if (settled !== undefined) await settled;
-    const mark = doubt.mark(key);
-    const answer = await channel.call(LOAD, [mark === 0 ? 0 : FLAG.fromTable, key, near]);
-    if (mark !== 0) doubt.settle(key, mark);
-    return answer;
+  async #follow(key: string, answer: LoadAnswer, load: Load<unknown>, options: CheckedLoadOptions): Promise<Answer> {
+    if (answer.kind === 'value') return { value: answer.value };
+    if (answer.kind === 'nothing') return { value: undefined };
+    if (answer.kind === 'load') return this.#carryOut(key, answer, load, options);
+    if (answer.error instanceof LoadSkipped) return this.#loadAlone(load, options);
+    const reason =
+      answer.error ?? new CacheError('ERR_DATABASE', 'the daemon answers under grace while Postgres does not');
+    return { value: answer.value, staleBecause: { reason } };
   }
 
-  async #run(load: Load<unknown>, run: LoadRun, token: number, epoch: number): Promise<unknown> {
+  async #carryOut(key: string, granted: Granted, load: Load<unknown>, options: CheckedLoadOptions): Promise<Answer> {
+    const { token, epoch } = granted;
+    const { near } = this.#caller;
+    const stale = granted.isCurrent ? undefined : granted.value;
+    const run = new LoadRun(this.#abort.signal, options, stale);
+    const startedMs = performance.now();
+    let value: unknown;
     try {
-      return await load(run);
+      value = await load(run);
     } catch (error) {
       this.#abandon(token, epoch, packThrown(error));
+      const instead = await this.#underGrace(key, options, () => error, epoch);
+      if (instead === undefined) throw error;
+      return instead;
+    }
+    if (value === undefined || run.skipped) {
+      this.#abandon(token, epoch, value === undefined ? undefined : packSkipped());
+      return { value };
+    }
+    const bytes = this.#pack(value, token, epoch);
+    let answer: LoadAnswer;
+    try {
+      const deltaMs = performance.now() - startedMs;
+      const terms = [run.ttlMs, run.tags, options.graceMs ?? 0, deltaMs] as const;
+      answer = await this.#caller.channel.call(FILL, [0, token, bytes, ...terms, key, near], epoch);
+    } catch (error) {
+      // Nobody else may have the value, but the caller asked for it before it was loaded.
+      const leaseLost = error instanceof CacheError && error.code === 'ERR_INVALID_TOKEN';
+      if (leaseLost || this.#caller.degrades(error)) return { value };
       throw error;
     }
+    return this.#follow(key, answer, load, options);
+  }
+
+  /** What the daemon has for a call that takes a value under grace; undefined where there is none. */
+  async #underGrace(
+    key: string,
+    options: CheckedLoadOptions,
+    reason: () => unknown,
+    epoch?: number,
+  ): Promise<Answer | undefined> {
+    const { graceMs = 0 } = options;
+    if (graceMs === 0) return undefined;
+    const answer = await this.#caller.channel
+      .call(STALE, [key, this.#caller.near, graceMs], epoch)
+      .catch(() => undefined);
+    if (answer?.kind === 'value') return { value: answer.value };
+    return answer?.kind === 'stale' ? { value: answer.value, staleBecause: { reason: reason() } } : undefined;
   }
 
   #pack(value: unknown, token: number, epoch: number): Uint8Array {
@@ -92,10 +146,15 @@ export class Loader {
 
   /** Nobody waits for it: where it does not arrive, the daemon has seen the connection go and passed the load on. */
   #abandon(token: number, epoch: number, error: Uint8Array | undefined): void {
-    this.#caller.channel.call(ABANDON, [token, error], epoch).catch(() => {});
+    this.#caller.channel.call(ABANDON, [0, token, error], epoch).catch(() => {});
   }
 
-  #loadLocally(key: string, load: Load<unknown>, options: CheckedSetOptions): Promise<unknown> {
+  /** For this call alone: nothing is stored. */
+  async #loadAlone(load: Load<unknown>, options: CheckedLoadOptions): Promise<Answer> {
+    return { value: await load(new LoadRun(this.#abort.signal, options)) };
+  }
+
+  #loadLocally(key: string, load: Load<unknown>, options: CheckedLoadOptions): Promise<unknown> {
     let loading = this.#local.get(key);
     if (loading === undefined) {
       loading = (async () => load(new LoadRun(this.#abort.signal, options)))().finally(() => this.#local.delete(key));

@@ -16,14 +16,8 @@ export interface Opened {
   readonly invalidateFunction: string | undefined;
 }
 
-/** What a load request came to; an error of the load is the error of the call. */
-export type LoadAnswer =
-  | { readonly kind: 'value'; readonly value: unknown }
-  | { readonly kind: 'load'; readonly token: number; readonly epoch: number }
-  | { readonly kind: 'nothing' };
-
-type Tags = readonly string[];
-type Store = readonly [key: string, value: Uint8Array, ttlMs: number | undefined, tags: Tags];
+export type Tags = readonly string[];
+type Store = readonly [key: string, value: Uint8Array, ttlMs: number | undefined, tags: Tags, graceMs: number];
 
 export const HELLO: ClientOp<readonly [version: number, release: string], string> = {
   code: OP.hello,
@@ -92,26 +86,33 @@ export const HAS: ClientOp<FlagsAndKey, boolean> = {
 export const SET: ClientOp<Store, void> = {
   code: OP.set,
   writes: true,
-  fields: 5,
+  fields: 6,
   encode: writeStore,
   decode: readNothing,
 };
 
 export const SET_MANY: ClientOp<
-  readonly [keys: readonly string[], values: readonly Uint8Array[], ttlMs: number | undefined, tags: Tags],
+  readonly [
+    keys: readonly string[],
+    values: readonly Uint8Array[],
+    ttlMs: number | undefined,
+    tags: Tags,
+    graceMs: number,
+  ],
   void
 > = {
   code: OP.setMany,
   writes: true,
-  fields: 5,
-  encode: (w, ns, [keys, values, ttlMs, tags]) => writeTags(writeTtl(w.uint(ns).strs(keys).bins(values), ttlMs), tags),
+  fields: 6,
+  encode: (w, ns, [keys, values, ttlMs, tags, graceMs]) =>
+    writeTags(writeTtl(w.uint(ns).strs(keys).bins(values), ttlMs), tags).number(graceMs),
   decode: readNothing,
 };
 
 export const ADD: ClientOp<Store, boolean> = {
   code: OP.add,
   writes: true,
-  fields: 5,
+  fields: 6,
   encode: writeStore,
   decode: readBoolean,
 };
@@ -204,51 +205,6 @@ export const STATS: ClientOp<readonly [], CacheStatistics> = {
   decode: (r) => JSON.parse(r.str('stats')) as CacheStatistics,
 };
 
-export const LOAD: ClientOp<FlagsAndKey, LoadAnswer> = {
-  code: OP.load,
-  writes: false,
-  patient: true,
-  fields: 3,
-  encode: writeFlagsAndKey,
-  decode: (r, status, epoch, [, key, near]) => readLoadAnswer(r, status, epoch, () => readValue(r, key, near)),
-};
-
-/** Not a write in our sense: a value that may or may not have been stored is a value that was offered. */
-export const FILL: ClientOp<
-  readonly [
-    token: number,
-    value: Uint8Array,
-    ttlMs: number | undefined,
-    tags: Tags,
-    key: string,
-    near: NearTier | undefined,
-  ],
-  LoadAnswer
-> = {
-  code: OP.fill,
-  writes: false,
-  patient: true,
-  fields: 5,
-  encode: (w, ns, [token, value, ttlMs, tags]) => writeTags(writeTtl(w.uint(ns).number(token).bin(value), ttlMs), tags),
-  decode: (r, status, epoch, [, , , , key, near]) =>
-    readLoadAnswer(r, status, epoch, () => {
-      const bytes = r.bin('value');
-      return near === undefined ? unpack(bytes) : near.accept(key, bytes, undefined);
-    }),
-};
-
-export const ABANDON: ClientOp<readonly [token: number, error: Uint8Array | undefined], void> = {
-  code: OP.abandon,
-  writes: false,
-  fields: 3,
-  encode: (w, ns, [token, error]) => {
-    w.uint(ns).number(token);
-    if (error === undefined) w.nil();
-    else w.bin(error);
-  },
-  decode: readNothing,
-};
-
 export const STATUS_OF_DAEMON: ClientOp<readonly [], Record<string, unknown>> = {
   code: OP.status,
   writes: false,
@@ -261,19 +217,19 @@ function writeNamespace(w: WireWriter, ns: number): void {
   w.uint(ns);
 }
 
-function writeStore(w: WireWriter, ns: number, [key, value, ttlMs, tags]: Store): void {
-  writeTags(writeTtl(w.uint(ns).str(key).bin(value), ttlMs), tags);
+function writeStore(w: WireWriter, ns: number, [key, value, ttlMs, tags, graceMs]: Store): void {
+  writeTags(writeTtl(w.uint(ns).str(key).bin(value), ttlMs), tags).number(graceMs);
 }
 
-function writeTtl(w: WireWriter, ttlMs: number | undefined): WireWriter {
+export function writeTtl(w: WireWriter, ttlMs: number | undefined): WireWriter {
   return ttlMs === undefined ? w.nil() : w.number(ttlMs);
 }
 
-function writeTags(w: WireWriter, tags: Tags): WireWriter {
+export function writeTags(w: WireWriter, tags: Tags): WireWriter {
   return tags.length === 0 ? w.nil() : w.strs(tags);
 }
 
-function readNothing(): void {}
+export function readNothing(): void {}
 
 function readBoolean(r: WireReader): boolean {
   return r.bool('result');
@@ -281,10 +237,4 @@ function readBoolean(r: WireReader): boolean {
 
 function readNumber(r: WireReader): number {
   return r.number('result');
-}
-
-function readLoadAnswer(r: WireReader, status: number, epoch: number, value: () => unknown): LoadAnswer {
-  if (status === STATUS.load) return { kind: 'load', token: r.number('token'), epoch };
-  if (status === STATUS.miss) return { kind: 'nothing' };
-  return { kind: 'value', value: value() };
 }

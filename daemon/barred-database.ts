@@ -1,3 +1,4 @@
+import type { ClusterLeaseId } from '../shared/table/cluster-lease.js';
 import type { Fill, FillResult } from '../shared/table/fill.js';
 import type { LookResult } from '../shared/table/look.js';
 import type { ReadResult } from '../shared/table/read.js';
@@ -44,6 +45,14 @@ export class BarredDatabase implements Database {
 
   fill(namespace: string, fills: readonly Fill[]): Promise<FillResult> {
     return this.#pass(() => this.#database.fill(namespace, fills));
+  }
+
+  takeLease(id: ClusterLeaseId, forMs: number): Promise<boolean> {
+    return this.#pass(() => this.#database.takeLease(id, forMs));
+  }
+
+  releaseLease(id: ClusterLeaseId): Promise<void> {
+    return this.#database.releaseLease(id);
   }
 
   ttls(namespace: string, keys: readonly string[]): Promise<Map<string, number>> {

@@ -1,4 +1,5 @@
 import { CacheError } from '../shared/errors.js';
+import type { ClusterLeaseId } from '../shared/table/cluster-lease.js';
 import { DatabaseFailure } from '../shared/table/failure.js';
 import type { Fill, FillResult } from '../shared/table/fill.js';
 import type { LookResult } from '../shared/table/look.js';
@@ -21,9 +22,13 @@ export interface Database {
   incarnate(): Promise<boolean>;
   /** Wakes the listeners of other daemons. */
   notify(): Promise<void>;
+  /** Of the keys: those that are live, and those that have expired within their grace. */
   read(namespace: string, keys: readonly string[]): Promise<ReadResult>;
   write(namespace: string, batch: WriteBatch): Promise<WriteResult>;
   fill(namespace: string, fills: readonly Fill[]): Promise<FillResult>;
+  /** Takes the right to compute a key for the cluster, or prolongs it; false where somebody else holds it. */
+  takeLease(id: ClusterLeaseId, forMs: number): Promise<boolean>;
+  releaseLease(id: ClusterLeaseId): Promise<void>;
   /** Milliseconds left by key, for the live ones. */
   ttls(namespace: string, keys: readonly string[]): Promise<Map<string, number>>;
   count(namespace: string): Promise<number>;

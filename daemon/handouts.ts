@@ -1,12 +1,12 @@
 import { CacheError } from '../shared/errors.js';
 import type { Clock } from './clock.js';
-import type { Holder, LoadOutcome } from './namespace.js';
+import type { Bytes, Holder, LoadOutcome } from './namespace.js';
 
 /** Loads that may be handed out and not yet come back, in one namespace. */
 const TOKENS_MAX = 100_000;
 
 /** How a load ended for those who waited; `passed` sends them back to ask anew. */
-export type FlightEnd = Exclude<LoadOutcome, { kind: 'load' }> | { readonly kind: 'passed' };
+export type FlightEnd = Extract<LoadOutcome, { kind: 'value' | 'nothing' | 'failed' }> | { readonly kind: 'passed' };
 
 /** One load of a key on this host: at most one a key. */
 export interface LoadFlight {
@@ -48,6 +48,16 @@ export class Handouts<Terms> {
     return this.#handouts.size;
   }
 
+  /** Whether no further load may be handed out. */
+  get isFull(): boolean {
+    return this.#handouts.size >= TOKENS_MAX;
+  }
+
+  /** Whether the holder's connection is gone. */
+  isGone(holder: Holder): boolean {
+    return this.#gone.has(holder);
+  }
+
   /** Whether a load of the key is out, one that was passed on included: its holder may still come back with a value. */
   isOut(key: string): boolean {
     return this.#outByKey.has(key);
@@ -67,7 +77,7 @@ export class Handouts<Terms> {
    * @throws CacheError ERR_OVERLOADED
    */
   begin(key: string): LoadFlight {
-    if (this.#handouts.size >= TOKENS_MAX) {
+    if (this.isFull) {
       throw new CacheError('ERR_OVERLOADED', `${TOKENS_MAX} loads are under way in this namespace`);
     }
     let resolve: (outcome: FlightEnd) => void = () => {};
@@ -87,8 +97,8 @@ export class Handouts<Terms> {
     return flight;
   }
 
-  /** @throws CacheError ERR_CLOSED where the holder has gone meanwhile: the flight then passes on */
-  handOut(flight: LoadFlight, holder: Holder, terms: Terms): LoadOutcome {
+  /** @returns the token. @throws CacheError ERR_CLOSED where the holder has gone meanwhile: the flight then passes on */
+  handOut(flight: LoadFlight, holder: Holder, terms: Terms): number {
     if (this.#gone.has(holder)) {
       flight.end({ kind: 'passed' });
       throw new CacheError('ERR_CLOSED', 'the connection closed before its load was handed out');
@@ -102,7 +112,7 @@ export class Handouts<Terms> {
     const tokens = this.#tokensByHolder.get(holder);
     if (tokens === undefined) this.#tokensByHolder.set(holder, new Set([token]));
     else tokens.add(token);
-    return { kind: 'load', token };
+    return token;
   }
 
   /** @throws CacheError ERR_INVALID_TOKEN */
@@ -140,4 +150,10 @@ export class Handouts<Terms> {
     else this.#outByKey.set(key, others);
     callOffTimer();
   }
+}
+
+/** What an abandoned load comes to. The error is a view on a frame, and those who wait read it in a later turn. */
+export function endOf(end: Bytes | undefined | 'passed'): FlightEnd {
+  if (end === 'passed') return { kind: 'passed' };
+  return end === undefined ? { kind: 'nothing' } : { kind: 'failed', error: new Uint8Array(end) };
 }

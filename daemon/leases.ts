@@ -19,6 +19,7 @@ export interface Lease {
  *
  *     out -- end with a value, whole, and nothing learned meanwhile kills it --> fill
  *     out -- everything else: voided, killed, refused, missed, failed ---------> drop of the key
+ *     out -- a read or a fill of which nobody knows what it came to -----------> drop, but for those who ask under grace
  *
  * The end of a lease voids the key's other leases. The interleaving that this is for: a read is sent and sees the old
  * value; a write of the key is sent and answered, memory holds the new value; the read's answer arrives late. Without
@@ -66,10 +67,15 @@ export class Leases {
    */
   end(lease: Lease, entry: MemoryEntry | undefined, expiresAtMs: number): void {
     const keep = entry !== undefined && !lease.void && !this.#isKilled(lease, entry);
-    this.#remove(lease);
-    for (const other of this.#byKey.get(lease.key) ?? []) other.void = true;
+    this.#close(lease);
     if (keep) this.#memory.fill(lease.key, entry, expiresAtMs);
     else this.#memory.drop(lease.key);
+  }
+
+  /** Ends the lease of a read or a fill that failed: the value in memory is answered no more, but under grace. */
+  fail(lease: Lease): void {
+    this.#close(lease);
+    this.#memory.doubt(lease.key);
   }
 
   voidAll(): void {
@@ -85,6 +91,11 @@ export class Leases {
       if (isKiller(this.#journal[at] as LogRow)) return true;
     }
     return false;
+  }
+
+  #close(lease: Lease): void {
+    this.#remove(lease);
+    for (const other of this.#byKey.get(lease.key) ?? []) other.void = true;
   }
 
   #remove(lease: Lease): void {

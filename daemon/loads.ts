@@ -4,14 +4,25 @@ import type { Fill, FillResult } from '../shared/table/fill.js';
 import type { Clock } from './clock.js';
 import type { Database } from './database.js';
 import type { Follower } from './follower.js';
-import { Handouts, type LoadFlight } from './handouts.js';
+import { endOf, Handouts, type LoadFlight } from './handouts.js';
 import type { Leases } from './leases.js';
-import type { Bytes, Holder, LoadOutcome } from './namespace.js';
+import type { Bytes, Holder, LoadAsk, LoadOutcome } from './namespace.js';
 import type { ReadAnswer } from './reads.js';
 
 interface Terms {
   /** What the load's value is at least as new as; undefined where there is no such snapshot: then it is not stored. */
   readonly base: Base | undefined;
+  readonly refusals: number;
+  readonly ask: LoadAsk;
+}
+
+/** What the loader gives with a value, in the log's terms. */
+type Given = Pick<Fill, 'ttlMs' | 'names' | 'graceMs' | 'deltaMs'>;
+
+/** A refused value: the holder is to ask anew, as it did before, after that many refusals. */
+export interface Refused {
+  readonly kind: 'refused';
+  readonly ask: LoadAsk;
   readonly refusals: number;
 }
 
@@ -53,14 +64,28 @@ export class Loads {
     return this.#handouts.flight(key);
   }
 
+  isGone(holder: Holder): boolean {
+    return this.#handouts.isGone(holder);
+  }
+
+  /** Begins a flight: from here on others wait for it. It has to be handed out, or to end. @throws CacheError ERR_OVERLOADED */
+  begin(key: string): LoadFlight {
+    return this.#handouts.begin(key);
+  }
+
   /**
-   * Begins a load: its base is what both the read that missed and the follower's last look see. The follower's, because
+   * Hands out a load: its base is what both the read that missed and the follower's last look see. The follower's, because
    * all that the load will read through memory has been tried against that look; and only once it has seen this host's
    * own acknowledged writes, since memory has them already.
    */
-  async begin(key: string, holder: Holder, missed: ReadAnswer, refusals: number): Promise<LoadOutcome> {
+  async handOut(
+    flight: LoadFlight,
+    holder: Holder,
+    missed: ReadAnswer,
+    ask: LoadAsk,
+    refusals: number,
+  ): Promise<LoadOutcome> {
     const { follower, lastWrite } = this.#options;
-    const flight = this.#handouts.begin(key);
     const own = lastWrite();
     const { incarnation } = missed.base;
     // A crash took along writes of an earlier incarnation, and their transaction ids are handed out again.
@@ -71,7 +96,21 @@ export class Loads {
       sight === undefined
         ? undefined
         : { snapshot: intersection(missed.base.snapshot, sight.snapshot), ownXid: undefined, incarnation };
-    return this.#handouts.handOut(flight, holder, { base, refusals });
+    const token = this.#handouts.handOut(flight, holder, { base, refusals, ask });
+    return { kind: 'load', token, stale: missed.stale?.bytes };
+  }
+
+  /**
+   * Begins an early refresh, whose base is the follower's last snapshot. One that is refused is not repeated: somebody else
+   * has written the key.
+   * @returns the token, or undefined where one of the key is out already, or the log is out of sight
+   */
+  beginRefresh(key: string, holder: Holder, ask: LoadAsk): { token: number; flight: LoadFlight } | undefined {
+    const { sight } = this.#options.follower;
+    if (sight === undefined || this.flight(key) !== undefined || this.#handouts.isFull) return undefined;
+    const flight = this.#handouts.begin(key);
+    const base = { snapshot: sight.snapshot, ownXid: undefined, incarnation: sight.incarnation };
+    return { token: this.#handouts.handOut(flight, holder, { base, refusals: REFUSALS_MAX, ask }), flight };
   }
 
   /** The key of a load that is out. @throws CacheError ERR_INVALID_TOKEN */
@@ -79,30 +118,22 @@ export class Loads {
     return this.#handouts.get(token, holder).key;
   }
 
-  /** @returns the outcome, or the number of refusals with which the holder is to ask anew */
-  async fill(
-    token: number,
-    holder: Holder,
-    bytes: Bytes,
-    ttlMs: number,
-    names: readonly string[],
-  ): Promise<LoadOutcome | number> {
+  async fill(token: number, holder: Holder, bytes: Bytes, given: Given): Promise<LoadOutcome | Refused> {
     const { key, flight, terms } = this.#handouts.take(token, holder);
-    const { base, refusals } = terms;
-    const value: LoadOutcome = { kind: 'value', bytes };
-    const stored = base === undefined ? 'failed' : await this.#offer({ key, bytes, ttlMs, names }, base);
+    const { base, refusals, ask } = terms;
+    const value = { kind: 'value', bytes } as const;
+    const stored = base === undefined ? 'failed' : await this.#offer({ ...given, key, bytes }, base);
     if (stored === 'refused' && refusals + 1 < REFUSALS_MAX) {
       await this.#options.follower.look();
       flight.end({ kind: 'passed' });
-      return refusals + 1;
+      return { kind: 'refused', ask, refusals: refusals + 1 };
     }
     flight.end(value);
     return value;
   }
 
-  abandon(token: number, holder: Holder, error: Bytes | undefined): void {
-    const { flight } = this.#handouts.take(token, holder);
-    flight.end(error === undefined ? { kind: 'nothing' } : { kind: 'failed', error });
+  abandon(token: number, holder: Holder, end: Bytes | undefined | 'passed'): void {
+    this.#handouts.take(token, holder).flight.end(endOf(end));
   }
 
   release(holder: Holder): void {
@@ -122,8 +153,11 @@ export class Loads {
     }
     const stored = result?.stored.includes(value.key) ?? false;
     const keep = stored && follower.follows(base);
-    leases.end(lease, keep ? { bytes: value.bytes, base, names: value.names } : undefined, sentMs + value.ttlMs);
-    if (result === undefined) return 'failed';
+    if (result === undefined) {
+      leases.fail(lease);
+      return 'failed';
+    }
+    leases.end(lease, keep ? { ...value, base } : undefined, sentMs + value.ttlMs);
     return stored ? 'stored' : 'refused';
   }
 }

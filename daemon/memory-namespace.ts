@@ -3,10 +3,11 @@ import { packCounter } from '../shared/codec.js';
 import { CacheError } from '../shared/errors.js';
 import { Lru } from '../shared/lru.js';
 import { TagIndex } from '../shared/tag-index.js';
+import { leadMs } from '../shared/xfetch.js';
 import type { Clock } from './clock.js';
-import { Handouts } from './handouts.js';
+import { endOf, Handouts } from './handouts.js';
 import { LateFills } from './late-fills.js';
-import type { Awaitable, Bytes, Holder, LoadOutcome, Namespace } from './namespace.js';
+import type { Awaitable, Bytes, FillTerms, Holder, LoadAsk, LoadOutcome, Namespace } from './namespace.js';
 
 export interface MemoryNamespaceOptions {
   readonly name: string;
@@ -16,23 +17,29 @@ export interface MemoryNamespaceOptions {
   readonly maxValueBytes: number;
   readonly loadTimeoutMs: number;
   readonly clock: Clock;
+  /** A number from 0 (included) to 1 (excluded). */
+  readonly random: () => number;
 }
 
 interface Kept {
   readonly bytes: Bytes;
   /** Undefined for a value that was not made by `incr`. */
   readonly counter: number | undefined;
+  /** How long a load took to compute it, in milliseconds. */
+  readonly deltaMs?: number | undefined;
 }
 
 /**
  * A namespace without a table: one for all processes of this host, known to no other, and gone with the daemon. It asks
- * Postgres nothing, so it works while that is away. What does not fit is evicted: there is nowhere else to find it.
+ * Postgres nothing, so it works while that is away. What does not fit is evicted: there is nowhere else to find it. Grace
+ * is refused: what has expired is gone.
  */
 export class MemoryNamespace implements Namespace {
   readonly name: string;
   readonly maxValueBytes: number;
   readonly invalidateFunction = undefined;
   readonly #clock: Clock;
+  readonly #random: () => number;
   readonly #defaultTtlMs: number;
   readonly #lru: Lru<Kept>;
   readonly #tags = new TagIndex();
@@ -48,6 +55,7 @@ export class MemoryNamespace implements Namespace {
     this.name = options.name;
     this.maxValueBytes = options.maxValueBytes;
     this.#clock = options.clock;
+    this.#random = options.random;
     this.#defaultTtlMs = options.defaultTtlMs;
     this.#lru = new Lru({
       maxEntries: options.maxEntries,
@@ -71,7 +79,14 @@ export class MemoryNamespace implements Namespace {
     return this.#lru.has(key, this.#clock.now());
   }
 
-  async set(key: string, value: Bytes, ttlMs: number | undefined, tags: readonly string[]): Promise<void> {
+  async set(
+    key: string,
+    value: Bytes,
+    ttlMs: number | undefined,
+    tags: readonly string[],
+    graceMs: number,
+  ): Promise<void> {
+    this.#refuseGrace(graceMs);
     this.#put(key, value, ttlMs, tags);
   }
 
@@ -80,11 +95,20 @@ export class MemoryNamespace implements Namespace {
     values: readonly Bytes[],
     ttlMs: number | undefined,
     tags: readonly string[],
+    graceMs: number,
   ): Promise<void> {
+    this.#refuseGrace(graceMs);
     for (const [i, key] of keys.entries()) this.#put(key, values[i] as Bytes, ttlMs, tags);
   }
 
-  async add(key: string, value: Bytes, ttlMs: number | undefined, tags: readonly string[]): Promise<boolean> {
+  async add(
+    key: string,
+    value: Bytes,
+    ttlMs: number | undefined,
+    tags: readonly string[],
+    graceMs: number,
+  ): Promise<boolean> {
+    this.#refuseGrace(graceMs);
     if (this.has(key)) return false;
     this.#put(key, value, ttlMs, tags);
     return true;
@@ -168,32 +192,35 @@ export class MemoryNamespace implements Namespace {
     return { ...memory, hitRate: hits === 0 ? 0 : hits / (hits + misses), tiers: { memory } };
   }
 
-  load(key: string, holder: Holder): Awaitable<LoadOutcome> {
+  load(key: string, holder: Holder, ask: LoadAsk): Awaitable<LoadOutcome> {
+    this.#refuseGrace(ask.graceMs);
     const bytes = this.#find(key);
-    if (bytes !== undefined) return { kind: 'value', bytes };
+    if (bytes !== undefined)
+      return this.#isPicked(key, ask.beta) ? this.#refresh(key, holder, bytes) : { kind: 'value', bytes };
     return this.#handouts.flight(key) === undefined ? this.#begin(key, holder) : this.#waitAndLoad(key, holder);
   }
 
-  async fill(
-    token: number,
-    holder: Holder,
-    value: Bytes,
-    ttlMs: number | undefined,
-    tags: readonly string[],
-  ): Promise<LoadOutcome> {
+  async fill(token: number, holder: Holder, value: Bytes, terms: FillTerms): Promise<LoadOutcome> {
+    const { ttlMs, tags, deltaMs } = terms;
+    this.#refuseGrace(terms.graceMs);
     const { key, flight, terms: beganAt } = this.#handouts.take(token, holder);
-    if (!this.#lateFills.anySince(beganAt, [ofKey(key), ...tags.map(ofTag)])) this.#put(key, value, ttlMs, tags);
+    const isLate = this.#lateFills.anySince(beganAt, [ofKey(key), ...tags.map(ofTag)]);
+    if (!isLate) this.#put(key, value, ttlMs, tags, deltaMs);
     this.#forgetNotes();
-    const outcome: LoadOutcome = { kind: 'value', bytes: value };
+    const outcome = { kind: 'value', bytes: value } as const;
     flight.end(outcome);
-    return outcome;
+    return isLate && terms.once ? { kind: 'nothing' } : outcome;
   }
 
-  abandon(token: number, holder: Holder, error: Bytes | undefined): void {
+  stale(key: string): LoadOutcome {
+    const bytes = this.#find(key);
+    return bytes === undefined ? { kind: 'nothing' } : { kind: 'value', bytes };
+  }
+
+  abandon(token: number, holder: Holder, end: Bytes | undefined | 'passed'): void {
     const { flight } = this.#handouts.take(token, holder);
     this.#forgetNotes();
-    // The error is a view on a frame, and those who wait read it in a later turn.
-    flight.end(error === undefined ? { kind: 'nothing' } : { kind: 'failed', error: new Uint8Array(error) });
+    flight.end(endOf(end));
   }
 
   release(holder: Holder): void {
@@ -219,7 +246,28 @@ export class MemoryNamespace implements Namespace {
 
   #begin(key: string, holder: Holder): LoadOutcome {
     this.#misses++;
+    return { kind: 'load', token: this.#handOut(key, holder), stale: undefined };
+  }
+
+  #refresh(key: string, holder: Holder, bytes: Bytes): LoadOutcome {
+    return { kind: 'refresh', token: this.#handOut(key, holder), bytes };
+  }
+
+  #handOut(key: string, holder: Holder): number {
     return this.#handouts.handOut(this.#handouts.begin(key), holder, this.#lateFills.now);
+  }
+
+  /** Whether this read is to compute the value anew before it expires: see shared/xfetch.ts. One refresh a key at a time. */
+  #isPicked(key: string, beta: number): boolean {
+    if (beta === 0 || this.#handouts.flight(key) !== undefined || this.#handouts.isFull) return false;
+    const nowMs = this.#clock.now();
+    const leftMs = (this.#lru.expiresAt(key, nowMs) ?? 0) - nowMs;
+    return leftMs <= leadMs(this.#lru.peek(key, nowMs)?.deltaMs, beta, this.#random());
+  }
+
+  #refuseGrace(graceMs: number): void {
+    if (graceMs === 0) return;
+    throw new CacheError('ERR_INVALID_ARGUMENT', `the namespace ${this.name} is of memory alone and offers no grace`);
   }
 
   #find(key: string): Bytes | undefined {
@@ -229,11 +277,11 @@ export class MemoryNamespace implements Namespace {
   }
 
   /** The bytes are copied: a view would keep its whole frame alive. */
-  #put(key: string, value: Bytes, ttlMs: number | undefined, tags: readonly string[]): void {
+  #put(key: string, value: Bytes, ttlMs: number | undefined, tags: readonly string[], deltaMs?: number): void {
     const nowMs = this.#clock.now();
     this.#sets++;
     this.#noteKey(key);
-    const kept = { bytes: new Uint8Array(value), counter: undefined };
+    const kept = { bytes: new Uint8Array(value), counter: undefined, deltaMs };
     const expiresAtMs = nowMs + (ttlMs ?? this.#defaultTtlMs);
     if (this.#lru.set(key, kept, value.length, expiresAtMs, nowMs)) this.#tags.add(key, tags);
   }

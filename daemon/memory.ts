@@ -9,6 +9,16 @@ export interface MemoryEntry {
   readonly bytes: Bytes;
   readonly base: Base;
   readonly names: readonly string[];
+  /** How long past its expiry it may be served by loads that fail or are slow: milliseconds, or Infinity. */
+  readonly graceMs?: number | undefined;
+  /** How long it took to compute, where that was measured. */
+  readonly deltaMs?: number | undefined;
+}
+
+export interface KeptEntry extends MemoryEntry {
+  readonly expiresAtMs: number;
+  /** Something may have taken its place that is not known of here: it is answered no more, but under grace. */
+  isDoubted: boolean;
 }
 
 /**
@@ -35,7 +45,7 @@ export function kills(
 export class Memory {
   readonly #namespace: string;
   readonly #clock: Clock;
-  readonly #lru: Lru<MemoryEntry>;
+  readonly #lru: Lru<KeptEntry>;
   readonly #keysByName = new Map<string, Set<string>>();
   readonly #ownKeyPrefix: string;
   /** Told of each key that memory lets go of, and undefined for all of them. */
@@ -53,7 +63,7 @@ export class Memory {
     this.#clock = options.clock;
     this.#ownKeyPrefix = keyName(options.namespace, '');
     this.#onDrop = options.onDrop ?? (() => {});
-    this.#lru = new Lru<MemoryEntry>({
+    this.#lru = new Lru<KeptEntry>({
       maxEntries: options.maxEntries,
       maxBytes: options.maxBytes,
       onRemove: (key, entry) => {
@@ -63,24 +73,35 @@ export class Memory {
     });
   }
 
-  get(key: string): MemoryEntry | undefined {
-    return this.#lru.get(key, this.#clock.now());
+  get(key: string): KeptEntry | undefined {
+    const nowMs = this.#clock.now();
+    return current(this.#lru.get(key, nowMs), nowMs);
   }
 
   /** The same without a change of recency. */
-  peek(key: string): MemoryEntry | undefined {
-    return this.#lru.peek(key, this.#clock.now());
+  peek(key: string): KeptEntry | undefined {
+    const nowMs = this.#clock.now();
+    return current(this.#lru.peek(key, nowMs), nowMs);
   }
 
-  /** When the entry expires, Infinity for never; undefined where there is none. */
-  expiresAt(key: string): number | undefined {
-    return this.#lru.expiresAt(key, this.#clock.now());
+  /**
+   * A value for somebody whose load fails or is slow: one that has expired, or that may be out of date for all that is
+   * known here, but that nothing known has killed.
+   * @param graceMs how long past its expiry the caller takes it; the value's own grace bounds it as well
+   */
+  stale(key: string, graceMs: number): Bytes | undefined {
+    const nowMs = this.#clock.now();
+    const entry = this.#lru.peek(key, nowMs);
+    const usableMs = Math.min(graceMs, entry?.graceMs ?? 0);
+    return entry !== undefined && usableMs > 0 && nowMs < entry.expiresAtMs + usableMs ? entry.bytes : undefined;
   }
 
   /** Only the end of a lease may call this. The bytes are copied: a view would keep its whole frame or batch alive. */
   fill(key: string, entry: MemoryEntry, expiresAtMs: number): void {
-    const kept = { bytes: new Uint8Array(entry.bytes), base: entry.base, names: entry.names };
-    if (!this.#lru.set(key, kept, kept.bytes.length, expiresAtMs, this.#clock.now())) return;
+    const { base, names, graceMs, deltaMs } = entry;
+    const bytes = new Uint8Array(entry.bytes);
+    const kept = { bytes, base, names, graceMs, deltaMs, expiresAtMs, isDoubted: false };
+    if (!this.#lru.set(key, kept, bytes.length, expiresAtMs + (graceMs ?? 0), this.#clock.now())) return;
     for (const name of entry.names) {
       const keys = this.#keysByName.get(name);
       if (keys === undefined) this.#keysByName.set(name, new Set([key]));
@@ -90,6 +111,17 @@ export class Memory {
 
   drop(key: string): void {
     this.#lru.delete(key, this.#clock.now());
+  }
+
+  /** A drop that leaves the value to those who take it under grace. */
+  doubt(key: string): void {
+    const entry = this.#lru.peek(key, this.#clock.now());
+    if ((entry?.graceMs ?? 0) === 0) {
+      this.drop(key);
+    } else if (entry?.isDoubted === false) {
+      entry.isDoubted = true;
+      this.#onDrop(key);
+    }
   }
 
   clear(): void {
@@ -126,7 +158,7 @@ export class Memory {
   }
 
   #dropUnlessSeen(key: string, xid: bigint): void {
-    const entry = this.peek(key);
+    const entry = this.#lru.peek(key, this.#clock.now());
     if (entry === undefined || sees(entry.base, xid)) return;
     this.#invalidations += 1;
     this.drop(key);
@@ -138,4 +170,8 @@ export class Memory {
       if (keys?.delete(key) && keys.size === 0) this.#keysByName.delete(name);
     }
   }
+}
+
+function current(entry: KeptEntry | undefined, nowMs: number): KeptEntry | undefined {
+  return entry === undefined || entry.isDoubted || entry.expiresAtMs <= nowMs ? undefined : entry;
 }

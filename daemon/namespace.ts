@@ -14,12 +14,41 @@ export interface Holder {
 /** How a load request ends. */
 export type LoadOutcome =
   | { readonly kind: 'value'; readonly bytes: Bytes }
-  /** The caller is to compute the value and to come back with this token, a number from 1 to 2^53−1. */
-  | { readonly kind: 'load'; readonly token: number }
+  /**
+   * The caller is to compute the value and to come back with this token, a number from 1 to 2^53−1. `stale` is the value
+   * that has expired, if there is one within its grace.
+   */
+  | { readonly kind: 'load'; readonly token: number; readonly stale: Bytes | undefined }
+  /** The value, and the caller is to compute it anew although it has not expired. */
+  | { readonly kind: 'refresh'; readonly token: number; readonly bytes: Bytes }
+  /** A value under grace. `error` is what the load threw, packed; undefined where there was none. */
+  | { readonly kind: 'stale'; readonly bytes: Bytes; readonly error: Bytes | undefined }
   /** The load returned undefined. */
   | { readonly kind: 'nothing' }
   /** The load threw; `error` is the packed error. */
   | { readonly kind: 'failed'; readonly error: Bytes };
+
+/** How somebody asks for a value or the right to load it. */
+export interface LoadAsk {
+  readonly fromTable: boolean;
+  /** How long past its expiry a value is taken where the load fails; 0 for not at all, Infinity for as long as there is one. */
+  readonly graceMs: number;
+  /** Eagerness of early refreshes; 0 for none. */
+  readonly beta: number;
+  /** Whether one server is to load for the cluster. */
+  readonly cluster: boolean;
+}
+
+/** What a loaded value is given. */
+export interface FillTerms {
+  readonly ttlMs: number | undefined;
+  readonly tags: readonly string[];
+  readonly graceMs: number;
+  /** How long the load took. */
+  readonly deltaMs: number;
+  /** The caller does not load again: a refused value is answered as `nothing`. */
+  readonly once: boolean;
+}
 
 /**
  * One namespace as the sessions see it. Keys have been checked and shortened; `ttlMs` is a positive number or Infinity,
@@ -37,14 +66,16 @@ export interface Namespace {
   /** @param partial keys that can't be read, where others can, are misses; without it the whole call fails */
   getMany(keys: readonly string[], fromTable: boolean, partial: boolean): Awaitable<(Bytes | undefined)[]>;
   has(key: string, fromTable: boolean): Awaitable<boolean>;
-  set(key: string, value: Bytes, ttlMs: number | undefined, tags: readonly string[]): Promise<void>;
+  /** @param graceMs how long past its expiry the value may be served by loads that fail or are slow: 0 to Infinity */
+  set(key: string, value: Bytes, ttlMs: number | undefined, tags: readonly string[], graceMs: number): Promise<void>;
   setMany(
     keys: readonly string[],
     values: readonly Bytes[],
     ttlMs: number | undefined,
     tags: readonly string[],
+    graceMs: number,
   ): Promise<void>;
-  add(key: string, value: Bytes, ttlMs: number | undefined, tags: readonly string[]): Promise<boolean>;
+  add(key: string, value: Bytes, ttlMs: number | undefined, tags: readonly string[], graceMs: number): Promise<boolean>;
   delete(key: string): Promise<boolean>;
   deleteMany(keys: readonly string[]): Promise<number>;
   incr(key: string, delta: number, ttlMs: number | undefined): Promise<number>;
@@ -58,16 +89,12 @@ export interface Namespace {
   count(): Promise<number>;
   cleanup(): Promise<number>;
   stats(): CacheStatistics;
-  load(key: string, holder: Holder, fromTable: boolean): Awaitable<LoadOutcome>;
-  fill(
-    token: number,
-    holder: Holder,
-    value: Bytes,
-    ttlMs: number | undefined,
-    tags: readonly string[],
-  ): Promise<LoadOutcome>;
-  /** The load threw (the packed error), or returned undefined. */
-  abandon(token: number, holder: Holder, error: Bytes | undefined): void;
+  load(key: string, holder: Holder, ask: LoadAsk): Awaitable<LoadOutcome>;
+  fill(token: number, holder: Holder, value: Bytes, terms: FillTerms): Promise<LoadOutcome>;
+  /** What there is at once for somebody whose load fails or is slow: `value`, `stale` or `nothing`. */
+  stale(key: string, graceMs: number): Awaitable<LoadOutcome>;
+  /** The load threw (the packed error), or returned undefined, or passes to the next who waits. */
+  abandon(token: number, holder: Holder, end: Bytes | undefined | 'passed'): void;
   /** The holder's connection is gone: its loads pass to the next who wait. */
   release(holder: Holder): void;
 }

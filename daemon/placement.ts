@@ -82,6 +82,7 @@ export class Placement {
     return new MemoryNamespace({
       name,
       clock,
+      random: Math.random,
       defaultTtlMs: (own.defaultTtl ?? config.defaultTtl) * 1000,
       maxBytes: own.maxBytes ?? config.maxBytes,
       maxEntries: own.maxEntries ?? config.maxEntries,

@@ -12,6 +12,8 @@ const KEYS_PER_STATEMENT_MAX = 500;
 /** What the table says of a key, and as of when. */
 export interface ReadAnswer {
   readonly entry: FoundEntry | undefined;
+  /** What has expired within its grace, where there is no entry. */
+  readonly stale: FoundEntry | undefined;
   readonly base: Base;
 }
 
@@ -123,7 +125,10 @@ export class Reads {
       this.#land(batch, leases, sentMs, await this.#database.read(this.#namespace, [...batch.keys()]));
     } catch (error) {
       for (const [key, flight] of batch) {
-        this.#end(key, leases, undefined, 0);
+        this.#out.delete(key);
+        const lease = leases.get(key);
+        leases.delete(key);
+        if (lease !== undefined) this.#leases.fail(lease);
         flight.reject(asCacheError(error));
       }
     }
@@ -140,9 +145,10 @@ export class Reads {
       const entry = found.get(key);
       // Counters live in the table: memory never holds one.
       const keep = entry !== undefined && !entry.isCounter && this.#follower.follows(base);
-      const kept = keep ? { bytes: entry.bytes, base, names: entry.names } : undefined;
+      const kept = keep ? { ...entry, base } : undefined;
       this.#end(key, leases, kept, sentMs + (entry?.leftMs ?? 0));
-      flight.resolve({ entry, base });
+      const isStale = entry !== undefined && entry.leftMs <= 0;
+      flight.resolve({ entry: isStale ? undefined : entry, stale: isStale ? entry : undefined, base });
     }
   }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { splitTable } from '../shared/table/names.js';
 import { BarredDatabase } from './barred-database.js';
 import type { Clock } from './clock.js';
@@ -80,6 +81,8 @@ export class Shard {
       onSuperseded: () =>
         log.error('another daemon writes under the same identity (a copied state folder?): going on as a new host'),
       defer: (run) => setImmediate(run),
+      random: Math.random,
+      newId: randomUUID,
     });
     return this.#stores;
   }
@@ -182,7 +185,10 @@ export class Shard {
       channel: splitTable(config.table).name,
       daemonId,
       clock,
-      onWake: () => this.#follower.wake(),
+      onWake: () => {
+        this.#follower.wake();
+        this.#stores?.wake();
+      },
       onHearing: (deaf) => {
         this.#deaf = deaf?.message;
         if (deaf === undefined) this.#onChange('listen', 'hearing', 'wake-ups arrive');

@@ -2,7 +2,8 @@ import type { CacheStatistics, TierStats } from '../shared/cache.js';
 import { pack } from '../shared/codec.js';
 import { CacheError } from '../shared/errors.js';
 import { type Continuum, ketamaHash, ownerOf } from '../shared/ketama.js';
-import type { Awaitable, Bytes, Holder, LoadOutcome, Namespace } from './namespace.js';
+import { all } from './all.js';
+import type { Awaitable, Bytes, FillTerms, Holder, LoadAsk, LoadOutcome, Namespace } from './namespace.js';
 import { type NearSource, SpreadNear } from './near-source.js';
 
 /**
@@ -56,9 +57,15 @@ export class SpreadNamespace implements Namespace {
     return this.#of(key).has(key, fromTable);
   }
 
-  async set(key: string, value: Bytes, ttlMs: number | undefined, tags: readonly string[]): Promise<void> {
+  async set(
+    key: string,
+    value: Bytes,
+    ttlMs: number | undefined,
+    tags: readonly string[],
+    graceMs: number,
+  ): Promise<void> {
     this.#refuseTags(tags);
-    await this.#of(key).set(key, value, ttlMs, tags);
+    await this.#of(key).set(key, value, ttlMs, tags, graceMs);
   }
 
   async setMany(
@@ -66,18 +73,25 @@ export class SpreadNamespace implements Namespace {
     values: readonly Bytes[],
     ttlMs: number | undefined,
     tags: readonly string[],
+    graceMs: number,
   ): Promise<void> {
     this.#refuseTags(tags);
     await all(
       this.#split(keys).map(({ shard, positions }) =>
-        shard.setMany(pick(keys, positions), pick(values, positions), ttlMs, tags),
+        shard.setMany(pick(keys, positions), pick(values, positions), ttlMs, tags, graceMs),
       ),
     );
   }
 
-  async add(key: string, value: Bytes, ttlMs: number | undefined, tags: readonly string[]): Promise<boolean> {
+  async add(
+    key: string,
+    value: Bytes,
+    ttlMs: number | undefined,
+    tags: readonly string[],
+    graceMs: number,
+  ): Promise<boolean> {
     this.#refuseTags(tags);
-    return this.#of(key).add(key, value, ttlMs, tags);
+    return this.#of(key).add(key, value, ttlMs, tags, graceMs);
   }
 
   delete(key: string): Promise<boolean> {
@@ -125,33 +139,31 @@ export class SpreadNamespace implements Namespace {
     return addUp(this.#shards.map((shard) => shard.stats()));
   }
 
-  load(key: string, holder: Holder, fromTable: boolean): Awaitable<LoadOutcome> {
+  load(key: string, holder: Holder, ask: LoadAsk): Awaitable<LoadOutcome> {
     const at = this.#at(key);
-    const outcome = this.#shards[at]!.load(key, holder, fromTable);
+    const outcome = this.#shards[at]!.load(key, holder, ask);
     return outcome instanceof Promise ? outcome.then((one) => this.#outward(one, at)) : this.#outward(outcome, at);
   }
 
-  async fill(
-    token: number,
-    holder: Holder,
-    value: Bytes,
-    ttlMs: number | undefined,
-    tags: readonly string[],
-  ): Promise<LoadOutcome> {
+  async fill(token: number, holder: Holder, value: Bytes, terms: FillTerms): Promise<LoadOutcome> {
     const { at, own } = this.#inward(token);
     try {
-      this.#refuseTags(tags);
+      this.#refuseTags(terms.tags);
     } catch (error) {
       // The load has come to its end, for those who wait too.
       this.#shards[at]!.abandon(own, holder, pack({ thrown: error }));
       throw error;
     }
-    return this.#outward(await this.#shards[at]!.fill(own, holder, value, ttlMs, tags), at);
+    return this.#outward(await this.#shards[at]!.fill(own, holder, value, terms), at);
   }
 
-  abandon(token: number, holder: Holder, error: Bytes | undefined): void {
+  stale(key: string, graceMs: number): Awaitable<LoadOutcome> {
+    return this.#of(key).stale(key, graceMs);
+  }
+
+  abandon(token: number, holder: Holder, end: Bytes | undefined | 'passed'): void {
     const { at, own } = this.#inward(token);
-    this.#shards[at]!.abandon(own, holder, error);
+    this.#shards[at]!.abandon(own, holder, end);
   }
 
   release(holder: Holder): void {
@@ -177,7 +189,8 @@ export class SpreadNamespace implements Namespace {
 
   /** A token as the client knows it holds the shard's own and which shard that is. */
   #outward(outcome: LoadOutcome, at: number): LoadOutcome {
-    return outcome.kind === 'load' ? { kind: 'load', token: outcome.token * this.#shards.length + at } : outcome;
+    if (outcome.kind !== 'load' && outcome.kind !== 'refresh') return outcome;
+    return { ...outcome, token: outcome.token * this.#shards.length + at };
   }
 
   #inward(token: number): { readonly at: number; readonly own: number } {
@@ -196,14 +209,6 @@ export class SpreadNamespace implements Namespace {
 
 const pick = <T>(list: readonly T[], positions: readonly number[]): T[] => positions.map((at) => list[at] as T);
 
-/** Waits for all, also when one fails: a caller is told when all of it is settled. */
-async function all<T>(promises: readonly Promise<T>[]): Promise<T[]> {
-  const settled = await Promise.allSettled(promises);
-  const failed = settled.find((result) => result.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
-  return settled.map((result) => (result as PromiseFulfilledResult<T>).value);
-}
-
 async function sum(counts: readonly Promise<number>[]): Promise<number> {
   return (await all(counts)).reduce((total, count) => total + count, 0);
 }
@@ -215,7 +220,8 @@ function addUp(shards: readonly CacheStatistics[]): CacheStatistics {
   );
   const total = addTiers(shards);
   const asked = total.hits + total.misses;
-  return { ...total, hitRate: asked === 0 ? 0 : total.hits / asked, tiers };
+  const stale = shards.reduce((sum, one) => sum + (one.stale ?? 0), 0);
+  return { ...total, hitRate: asked === 0 ? 0 : total.hits / asked, stale, tiers };
 }
 
 function addTiers(all: readonly TierStats[]): TierStats {

@@ -9,6 +9,8 @@ export class StoreStats {
   tableMisses = 0;
   sets = 0;
   invalidations = 0;
+  /** Answers under grace. */
+  stale = 0;
 
   countTable(hit: boolean): void {
     if (hit) this.tableHits += 1;
@@ -23,6 +25,6 @@ export class StoreStats {
     const hits = this.memoryHits + tableHits;
     const asked = hits + tableMisses;
     const sum = { ...figures, hits, misses: tableMisses, sets, invalidations: invalidations + figures.invalidations };
-    return { ...sum, hitRate: asked === 0 ? 0 : hits / asked, tiers: { memory, table } };
+    return { ...sum, hitRate: asked === 0 ? 0 : hits / asked, stale: this.stale, tiers: { memory, table } };
   }
 }

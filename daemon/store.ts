@@ -3,14 +3,17 @@ import { CacheError } from '../shared/errors.js';
 import type { LogRow } from '../shared/snapshot.js';
 import { namespaceName, tagName } from '../shared/table/names.js';
 import type { WriteItem } from '../shared/table/write.js';
+import { all } from './all.js';
 import type { Clock } from './clock.js';
+import { ClusterLeases } from './cluster-leases.js';
 import { asCacheError, type Database } from './database.js';
 import type { Follower } from './follower.js';
 import type { Identity } from './identity.js';
 import { Leases } from './leases.js';
+import { Loading } from './loading.js';
 import { Loads } from './loads.js';
-import { Memory } from './memory.js';
-import type { Awaitable, Bytes, Holder, LoadOutcome, Namespace } from './namespace.js';
+import { type KeptEntry, Memory } from './memory.js';
+import type { Awaitable, Bytes, FillTerms, Holder, LoadAsk, LoadOutcome, Namespace } from './namespace.js';
 import { MemoryNear } from './near-source.js';
 import { Reads } from './reads.js';
 import { StoreStats } from './store-stats.js';
@@ -36,6 +39,10 @@ export interface StoreOptions {
   onWritten(): void;
   onSuperseded(): void;
   readonly defer: (run: () => void) => void;
+  /** A number from 0 (included) to 1 (excluded). */
+  readonly random: () => number;
+  /** A new uuid. */
+  readonly newId: () => string;
 }
 
 /**
@@ -52,6 +59,8 @@ export class Store implements Namespace {
   readonly #leases: Leases;
   readonly #reads: Reads;
   readonly #loads: Loads;
+  readonly #clusterLeases: ClusterLeases;
+  readonly #loading: Loading;
   readonly #writer: Writer;
   readonly #stats = new StoreStats();
 
@@ -75,10 +84,21 @@ export class Store implements Namespace {
       loadTimeoutMs: options.loadTimeoutMs,
       lastWrite: () => this.#writer.lastWrite,
     });
+    this.#clusterLeases = new ClusterLeases({ ...options, ...parts, onReleased: options.onWritten });
+    this.#loading = new Loading({
+      ...options,
+      namespace: name,
+      memory: this.#memory,
+      reads: this.#reads,
+      loads: this.#loads,
+      clusterLeases: this.#clusterLeases,
+      stats: this.#stats,
+      fromMemory: (key) => this.#fromMemory(key),
+    });
   }
 
   get(key: string, fromTable: boolean): Awaitable<Bytes | undefined> {
-    return fromTable ? this.#fromTable(key, false) : (this.#fromMemory(key) ?? this.#fromTable(key, true));
+    return fromTable ? this.#fromTable(key, false) : (this.#fromMemory(key)?.bytes ?? this.#fromTable(key, true));
   }
 
   getMany(keys: readonly string[], fromTable: boolean): Awaitable<(Bytes | undefined)[]> {
@@ -92,8 +112,14 @@ export class Store implements Namespace {
     return this.ttl(key).then((left) => left !== undefined);
   }
 
-  async set(key: string, value: Bytes, ttlMs: number | undefined, tags: readonly string[]): Promise<void> {
-    await this.#put('set', key, value, ttlMs, tags);
+  async set(
+    key: string,
+    value: Bytes,
+    ttlMs: number | undefined,
+    tags: readonly string[],
+    graceMs: number,
+  ): Promise<void> {
+    await this.#put('set', key, value, ttlMs, tags, graceMs);
   }
 
   async setMany(
@@ -101,12 +127,19 @@ export class Store implements Namespace {
     values: readonly Bytes[],
     ttlMs: number | undefined,
     tags: readonly string[],
+    graceMs: number,
   ): Promise<void> {
-    await all(keys.map((key, index) => this.#put('set', key, values[index] as Bytes, ttlMs, tags)));
+    await all(keys.map((key, index) => this.#put('set', key, values[index] as Bytes, ttlMs, tags, graceMs)));
   }
 
-  add(key: string, value: Bytes, ttlMs: number | undefined, tags: readonly string[]): Promise<boolean> {
-    return this.#put('add', key, value, ttlMs, tags);
+  add(
+    key: string,
+    value: Bytes,
+    ttlMs: number | undefined,
+    tags: readonly string[],
+    graceMs: number,
+  ): Promise<boolean> {
+    return this.#put('add', key, value, ttlMs, tags, graceMs);
   }
 
   delete(key: string): Promise<boolean> {
@@ -167,28 +200,20 @@ export class Store implements Namespace {
     return this.#options.database.cleanup(this.name).catch((error) => Promise.reject(asCacheError(error)));
   }
 
-  load(key: string, holder: Holder, fromTable: boolean): Awaitable<LoadOutcome> {
-    const bytes = fromTable ? undefined : this.#fromMemory(key);
-    return bytes === undefined ? this.#load(key, holder, 0, !fromTable) : { kind: 'value', bytes };
+  load(key: string, holder: Holder, ask: LoadAsk): Awaitable<LoadOutcome> {
+    return this.#loading.load(key, holder, ask);
   }
 
-  async fill(
-    token: number,
-    holder: Holder,
-    value: Bytes,
-    ttlMs: number | undefined,
-    tags: readonly string[],
-  ): Promise<LoadOutcome> {
-    const key = this.#loads.keyOf(token, holder);
-    const names = tags.map((tag) => tagName(this.name, tag));
-    const outcome = await this.#loads.fill(token, holder, value, ttlMs ?? this.#options.defaultTtlMs, names);
-    if (typeof outcome === 'number') return this.#load(key, holder, outcome, true);
-    this.#stats.sets += 1;
-    return outcome;
+  fill(token: number, holder: Holder, value: Bytes, terms: FillTerms): Promise<LoadOutcome> {
+    return this.#loading.fill(token, holder, value, terms);
   }
 
-  abandon(token: number, holder: Holder, error: Bytes | undefined): void {
-    this.#loads.abandon(token, holder, error);
+  stale(key: string, graceMs: number): Awaitable<LoadOutcome> {
+    return this.#loading.stale(key, graceMs);
+  }
+
+  abandon(token: number, holder: Holder, end: Bytes | undefined | 'passed'): void {
+    this.#loads.abandon(token, holder, end);
   }
 
   release(holder: Holder): void {
@@ -198,6 +223,11 @@ export class Store implements Namespace {
   /** A row of the log, from the follower or from a writer of this host. */
   learnRow(row: LogRow): void {
     this.#leases.learn(row);
+  }
+
+  /** Another server says that something has happened. */
+  wake(): void {
+    this.#clusterLeases.wake();
   }
 
   /** Everything is in doubt: memory is emptied, and nothing that is under way may fill it. */
@@ -221,7 +251,7 @@ export class Store implements Namespace {
   }
 
   /** Memory answers only before the bound: past it, it might hold what was invalidated long ago. */
-  #fromMemory(key: string): Bytes | undefined {
+  #fromMemory(key: string): KeptEntry | undefined {
     const { follower, clock } = this.#options;
     const entry = follower.isFresh(clock.now()) ? this.#memory.get(key) : undefined;
     if (entry === undefined) {
@@ -229,45 +259,19 @@ export class Store implements Namespace {
       return undefined;
     }
     this.#stats.memoryHits += 1;
-    return entry.bytes;
+    return entry;
   }
 
   async #fromTable(key: string, tryMemory: boolean): Promise<Bytes | undefined> {
     const landed = tryMemory ? this.#reads.landed(key) : undefined;
     if (landed !== undefined) {
       await landed;
-      const bytes = this.#fromMemory(key);
-      if (bytes !== undefined) return bytes;
+      const entry = this.#fromMemory(key);
+      if (entry !== undefined) return entry.bytes;
     }
     const { entry } = await this.#reads.ask(key);
     this.#stats.countTable(entry !== undefined);
     return entry?.bytes;
-  }
-
-  async #load(key: string, holder: Holder, refusals: number, tryMemory: boolean): Promise<LoadOutcome> {
-    const askedAt = this.#loads.askNumber();
-    const remembered = () => (tryMemory ? this.#fromMemory(key) : undefined);
-    for (;;) {
-      const flight = this.#loads.flight(key);
-      if (flight !== undefined) {
-        const outcome = await flight.done;
-        const isMine = outcome.kind !== 'passed' && (outcome.kind !== 'value' || askedAt < flight.beganAt);
-        if (isMine) return outcome;
-        const bytes = remembered();
-        if (bytes !== undefined) return { kind: 'value', bytes };
-        continue;
-      }
-      const landed = tryMemory ? this.#reads.landed(key) : undefined;
-      if (landed !== undefined) {
-        await landed;
-        const bytes = remembered();
-        if (bytes !== undefined) return { kind: 'value', bytes };
-      }
-      const answer = await this.#reads.ask(key);
-      this.#stats.countTable(answer.entry !== undefined);
-      if (answer.entry !== undefined) return { kind: 'value', bytes: answer.entry.bytes };
-      if (this.#loads.flight(key) === undefined) return this.#loads.begin(key, holder, answer, refusals);
-    }
   }
 
   async #put(
@@ -276,21 +280,15 @@ export class Store implements Namespace {
     bytes: Bytes,
     ttlMs: number | undefined,
     tags: readonly string[],
+    graceMs: number,
   ): Promise<boolean> {
     this.#stats.sets += 1;
     const names = tags.map((tag) => tagName(this.name, tag));
-    return this.#write({ key, op, bytes, ttlMs: ttlMs ?? this.#options.defaultTtlMs, names });
+    const grace = graceMs > 0 ? { graceMs } : {};
+    return this.#write({ key, op, bytes, ttlMs: ttlMs ?? this.#options.defaultTtlMs, names, ...grace });
   }
 
   async #write(item: WriteItem): Promise<boolean> {
     return (await this.#writer.write(item)).done;
   }
-}
-
-/** Waits for all, also when one fails: the callers of a batch are told when all of it is settled. */
-async function all<T>(promises: readonly Promise<T>[]): Promise<T[]> {
-  const settled = await Promise.allSettled(promises);
-  const failed = settled.find((result) => result.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
-  return settled.map((result) => (result as PromiseFulfilledResult<T>).value);
 }

@@ -63,6 +63,10 @@ export class Stores {
     for (const store of this.#stores.values()) store.learnRow(row);
   }
 
+  wake(): void {
+    for (const store of this.#stores.values()) store.wake();
+  }
+
   reset(): void {
     for (const store of this.#stores.values()) store.reset();
   }

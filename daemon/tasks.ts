@@ -1,3 +1,4 @@
+import type { ClusterLeaseId } from '../shared/table/cluster-lease.js';
 import type { Fill, FillResult } from '../shared/table/fill.js';
 import type { LookResult } from '../shared/table/look.js';
 import type { FoundEntry, ReadResult } from '../shared/table/read.js';
@@ -33,6 +34,8 @@ export interface Tasks {
     blob: Blob,
   ): WriteResult;
   fill(space: Space, fills: readonly Omit<Fill, 'bytes'>[], blob: Blob): FillResult;
+  takeLease(id: ClusterLeaseId, forMs: number): boolean;
+  releaseLease(id: ClusterLeaseId): void;
   ttls(space: Space, keys: readonly string[]): ReadonlyMap<string, number>;
   count(space: Space): number;
   cleanup(space: Space): number;

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
+import { releaseClusterLease, takeClusterLease } from '../shared/table/cluster-lease.js';
 import { failingPlainly, failureOf, MISSING_OBJECT, neverSent } from '../shared/table/failure.js';
 import { offerFills } from '../shared/table/fill.js';
 import { incarnate, look, notify } from '../shared/table/look.js';
@@ -73,7 +74,7 @@ const tasks: { readonly [Name in TaskName]: (...args: Parameters<Tasks[Name]>) =
   incarnate: async () => incarnate(db, await core()),
   notify: async (from) => notify(lookDb, await core(), from),
   read: async (space, keys) => {
-    const { found, ...rest } = await readEntries(db, await core(), await tableOf(space), keys, prepare);
+    const { found, ...rest } = await readEntries(db, await core(), await tableOf(space), keys, prepare, true);
     const blob = packBlob(found.map((entry) => entry.bytes));
     return { ...rest, found: found.map(({ bytes: _, ...entry }) => entry), blob };
   },
@@ -91,6 +92,8 @@ const tasks: { readonly [Name in TaskName]: (...args: Parameters<Tasks[Name]>) =
     const options = { storage: space.storage, prepare, lockTimeoutMs: settings.lockTimeoutMs };
     return offerFills(writeDb, await tableOf(space), whole, options);
   },
+  takeLease: async (id, forMs) => takeClusterLease(writeDb, await core(), id, forMs),
+  releaseLease: async (id) => releaseClusterLease(writeDb, await core(), id),
   ttls: async (space, keys) => readTtls(db, await core(), await tableOf(space), keys),
   count: async (space) => countEntries(db, await core(), await tableOf(space)),
   cleanup: async (space) => {

@@ -1,4 +1,5 @@
 import { Piscina } from 'piscina';
+import type { ClusterLeaseId } from '../shared/table/cluster-lease.js';
 import type { Fill, FillResult } from '../shared/table/fill.js';
 import type { LookResult } from '../shared/table/look.js';
 import type { ReadResult } from '../shared/table/read.js';
@@ -76,6 +77,14 @@ export class WorkersDatabase implements Database, TopologyRecord {
     const blob = packBlob(fills.map((fill) => fill.bytes));
     const rest = fills.map(({ bytes: _, ...fill }) => fill);
     return this.#run('fill', [this.#options.space(namespace), rest, blob], transfersOf(blob));
+  }
+
+  takeLease(id: ClusterLeaseId, forMs: number): Promise<boolean> {
+    return this.#run('takeLease', [id, forMs]);
+  }
+
+  releaseLease(id: ClusterLeaseId): Promise<void> {
+    return this.#run('releaseLease', [id]);
   }
 
   async ttls(namespace: string, keys: readonly string[]): Promise<Map<string, number>> {

@@ -242,7 +242,9 @@ export class Writer {
       if (item.op === 'delete') learn({ xid, name: partName(namespace, item.key) });
       const stored = item.op === 'set' || (item.op === 'add' && results.has(item.key));
       const keep = stored && item.bytes !== undefined && follower.follows(base);
-      const entry = keep ? { bytes: item.bytes as Uint8Array, base, names: item.names ?? [] } : undefined;
+      const entry = keep
+        ? { bytes: item.bytes as Uint8Array, base, names: item.names ?? [], graceMs: item.graceMs }
+        : undefined;
       leases.end(held[index] as Lease, entry, sentMs + item.ttlMs);
     });
     this.#acknowledge(xid, result.incarnation);

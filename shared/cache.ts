@@ -9,27 +9,41 @@ export interface SetOptions {
   ttl?: Ttl;
   /** Names by which `invalidateTags` finds the value: up to 64, each of 1 to 255 bytes of UTF-8 without NUL. None by default. */
   tags?: readonly string[];
-  /** How long past its expiry the value may be served while a load fails or is slow. Refused so far, see docs/cache.md. */
+  /**
+   * How long past its expiry the value is kept for loads that fail or are slow; 0 (as where it is missing) for not at all.
+   * See docs/get-or-set.md.
+   */
   grace?: Ttl;
 }
 
-/** Of these, `ttl` and `tags` work everywhere, `beta` in StampedeProtection; the client and DatabaseCache refuse the others. */
+/** Of these, `ttl` and `tags` work everywhere, `beta` in StampedeProtection and the client, the others in the client. What a
+ * backend does not offer it refuses. docs/get-or-set.md tells all of it. */
 export interface GetOrSetOptions extends SetOptions {
   /** Whether what the value was made of becomes names of the value. */
   inherit?: boolean;
-  /** XFetch: how eagerly to refresh before expiry, from 0; 0 is off, 1 the usual. */
+  /**
+   * How long past its expiry the value is kept for loads that fail or are slow, and how old a one this call takes in place
+   * of an error; 0 (as where it is missing) for not at all.
+   */
+  grace?: Ttl;
+  /** XFetch: how eagerly to refresh before expiry, from 0; 0 (as where it is missing) is off, 1 the usual. */
   beta?: number;
-  /** How long to wait for a load before a stale value is served, where there is one. */
+  /** After this time the call takes a value under grace, if there is one, and the load goes on; 0: at once. Needs `grace`. */
   softTimeout?: Ttl;
-  /** How long to wait for a load at all. */
+  /** After this time the call rejects with ERR_TIMEOUT, and the load goes on. */
   hardTimeout?: Ttl;
-  /** Where one load at a time is enforced: the processes of this host ('host'), or every server. */
+  /** Where one load at a time is enforced: the processes of this host ('host', as where it is missing), or every server. */
   coalesce?: 'host' | 'cluster';
+  /**
+   * Told where the answer is a value under grace, before it is returned.
+   * @param reason what the load threw, or a CacheError: ERR_TIMEOUT after softTimeout, ERR_DATABASE
+   */
+  onStale?: (reason: unknown) => void;
 }
 
 /** What a running load can see and say. */
 export interface LoadContext {
-  /** Fires when the cache is closed while the load runs. */
+  /** Fires when the cache is closed while the load runs; not after a timeout, since the value is stored for the next. */
   readonly signal: AbortSignal;
   /** Takes the place of the ttl given. @throws CacheError ERR_INVALID_TTL */
   setTtl(ttl: Ttl): void;
@@ -37,7 +51,7 @@ export interface LoadContext {
   setTags(tags: readonly string[]): void;
   /** The value is returned but not stored; others who wait for it load for themselves. */
   skip(): void;
-  /** The expired value, if there is one that may still be looked at. */
+  /** The value that has expired, if there is one that is still kept (see `grace`); undefined else. */
   readonly stale: unknown;
 }
 
@@ -68,6 +82,8 @@ export interface TierStats {
 export interface CacheStatistics extends TierStats {
   /** hits ÷ (hits + misses), 0 where nothing was asked. */
   hitRate: number;
+  /** Answers of `getOrSet` under `grace`; missing where a backend has none. */
+  stale?: number;
   /** By the tier's name: 'memory' and 'table' for the client, 'l1' and 'l2' for TwoTierCache. */
   tiers: Readonly<Record<string, TierStats>>;
 }

@@ -8,13 +8,15 @@ export const REFUSALS_MAX = 2;
 /** One run of a load: what it returned, and what it said about it. */
 export class LoadRun implements LoadContext {
   readonly signal: AbortSignal;
-  readonly stale = undefined;
+  readonly stale: unknown;
   ttlMs: number | undefined;
   tags: readonly string[];
   skipped = false;
 
-  constructor(signal: AbortSignal, options: CheckedSetOptions) {
+  /** @param stale the value that has expired, if there is one */
+  constructor(signal: AbortSignal, options: CheckedSetOptions, stale?: unknown) {
     this.signal = signal;
+    this.stale = stale;
     this.ttlMs = options.ttlMs;
     this.tags = options.tags;
   }

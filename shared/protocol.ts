@@ -15,7 +15,7 @@ export const PROTOCOL_VERSION = 1;
 
 /**
  * The operations. `ns` is the number that OPEN gave; `ttlMs` is milliseconds, Infinity for none, nil for the default
- * of the namespace; `flags` is a sum of FLAG; `tags` is an array of strings or nil.
+ * of the namespace; `graceMs` is milliseconds past the expiry, 0 for none, Infinity for as long as there is a value; `flags` is a sum of FLAG; `tags` is an array of strings or nil.
  */
 export const OP = {
   /** [version, release] → OK [version, release, start: a string that names this run of the daemon]. First, and once. */
@@ -26,11 +26,11 @@ export const OP = {
   get: 2,
   /** [ns, flags, keys] → OK [values: (bin or nil)[]] in the order of the keys; with FLAG.near OK [values, untils] */
   getMany: 3,
-  /** [ns, key, value, ttlMs, tags] → OK [] */
+  /** [ns, key, value, ttlMs, tags, graceMs] → OK [] */
   set: 4,
-  /** [ns, keys, values, ttlMs, tags] → OK [] */
+  /** [ns, keys, values, ttlMs, tags, graceMs] → OK [] */
   setMany: 5,
-  /** [ns, key, value, ttlMs, tags] → OK [stored] */
+  /** [ns, key, value, ttlMs, tags, graceMs] → OK [stored] */
   add: 6,
   /** [ns, key] → OK [existed] */
   delete: 7,
@@ -54,11 +54,20 @@ export const OP = {
   cleanup: 16,
   /** [ns] → OK [JSON text of CacheStatistics] */
   stats: 17,
-  /** [ns, flags, key] → OK [value] (with FLAG.near [value, until]), LOAD [token], MISS [] (the load came to nothing), or an error of the load */
+  /**
+   * [ns, flags, key, graceMs, beta] → OK [value] (with FLAG.near [value, until]), LOAD [token, value or nil, current], STALE [value, error or nil], MISS []
+   * (the load came to nothing), or an error of the load
+   */
   load: 18,
-  /** [ns, token, value, ttlMs, tags] → as for `load`: OK [value] is what to answer, LOAD means load again */
+  /**
+   * [ns, flags, token, value, ttlMs, tags, graceMs, deltaMs] → as for `load`: OK [value] is what to answer, LOAD means load
+   * again, and (with the flag `once`, instead of that) MISS that it was refused
+   */
   fill: 19,
-  /** [ns, token, value or nil] → OK []. The load threw (the error as a value), or (nil) returned nothing to store. */
+  /**
+   * [ns, flags, token, value or nil] → OK []. The load threw (the error as a value), or (nil) returned nothing to store, or
+   * (with the flag `passOn`) is not to be: the next who waits loads.
+   */
   abandon: 20,
   /** [] → OK [JSON text of the daemon's state] */
   status: 21,
@@ -69,6 +78,8 @@ export const OP = {
    * not any more. Instants are milliseconds of the daemon's clock.
    */
   near: 23,
+  /** [ns, key, graceMs] → OK [value], STALE [value, nil], or MISS []: what there is for somebody who waits no longer */
+  stale: 24,
 } as const;
 
 export type OpName = keyof typeof OP;
@@ -76,10 +87,15 @@ export type OpName = keyof typeof OP;
 export const STATUS = {
   ok: 0,
   miss: 1,
-  /** [token]: the caller is to compute the value, and to `fill` or `abandon` under this token. */
+  /**
+   * [token, value or nil, current]: the caller is to compute the value, and to `fill` or `abandon` under this token. A value
+   * that is current is the answer meanwhile; one that is not has expired within its grace.
+   */
   load: 2,
   /** [code: index in ERROR_CODES, problem, value or nil]; the value is an error packed by the codec */
   error: 3,
+  /** [value, error or nil]: a value under grace, and what the load threw, packed by the codec. */
+  stale: 4,
 } as const;
 
 export const PUSH = {
@@ -101,6 +117,12 @@ export const FLAG = {
    * not at all. A `drop` then tells of its end.
    */
   near: 4,
+  /** One server is to load for the cluster. */
+  cluster: 8,
+  /** A refused value is not loaded again. */
+  once: 16,
+  /** Not an end of the load: somebody else is to do it. */
+  passOn: 32,
 } as const;
 
 /** Every limit of the protocol. */

@@ -8,9 +8,10 @@ import type {
   TierStats,
   Ttl,
 } from '../../shared/cache.js';
-import { setOptions, ttlToMs } from '../../shared/duration.js';
+import { ttlToMs } from '../../shared/duration.js';
 import { CacheError } from '../../shared/errors.js';
 import { checkTags, given, storedKey } from '../../shared/key.js';
+import { checkPlainOptions } from '../../shared/load-options.js';
 import { Lru } from '../../shared/lru.js';
 import { TagIndex } from '../../shared/tag-index.js';
 import { checkReference, entryPairs, isThenable, storedKeys } from './arguments.js';
@@ -79,12 +80,12 @@ export class LocMemCache implements SyncCache {
   }
 
   set(key: string, value: unknown, options?: Ttl | SetOptions): void {
-    const { ttlMs, tags } = setOptions(options);
+    const { ttlMs, tags } = checkPlainOptions(options, 'LocMemCache');
     this.#store(storedKey(key), checkReference(value), ttlMs, tags, this.#now());
   }
 
   add(key: string, value: unknown, options?: Ttl | SetOptions): boolean {
-    const { ttlMs, tags } = setOptions(options);
+    const { ttlMs, tags } = checkPlainOptions(options, 'LocMemCache');
     const stored = storedKey(key);
     checkReference(value);
     const nowMs = this.#now();
@@ -136,7 +137,7 @@ export class LocMemCache implements SyncCache {
   }
 
   setMany(entries: Entries, options?: Ttl | SetOptions): void {
-    const { ttlMs, tags } = setOptions(options);
+    const { ttlMs, tags } = checkPlainOptions(options, 'LocMemCache');
     // All are checked before any is stored.
     const checked = entryPairs(entries).map(([key, value]) => [storedKey(key), checkReference(value)] as const);
     for (const [stored, value] of checked) this.#store(stored, value, ttlMs, tags, this.#now());
@@ -251,7 +252,7 @@ export class LocMemCache implements SyncCache {
   }
 
   #load(stored: string, load: Load<unknown>, options: Ttl | GetOrSetOptions | undefined, stale: unknown): unknown {
-    const { ttlMs, tags } = setOptions(options);
+    const { ttlMs, tags } = checkPlainOptions(options, 'LocMemCache');
     const flight = new Flight(tags, ttlMs, stale instanceof Counter ? stale.count : stale);
     this.#void(stored);
     this.#flights.set(stored, flight);

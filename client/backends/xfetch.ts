@@ -1,13 +1,4 @@
-/**
- * XFetch: when to compute a value again before it expires, so that the many who read it never find it gone at once.
- * After Vattani, Chierichetti, Lowenstein: Optimal Probabilistic Cache Stampede Prevention, PVLDB 8(8), 2015. A read
- * at time `now` is picked when
- *
- *     now − δ · β · ln(random) ≥ expiry
- *
- * where δ is how long the value took to compute, and random is uniform in (0, 1]; so with r left, one read is picked
- * with probability e^(−r ÷ βδ).
- */
+import * as xfetch from '../../shared/xfetch.js';
 
 /** A value as it is kept: with what it cost in milliseconds, and when it expires (null: never). */
 export interface Envelope {
@@ -15,12 +6,9 @@ export interface Envelope {
   readonly xfetch: readonly [deltaMs: number, expiresAtMs: number | null];
 }
 
-/** What was computed in no time that the clock could tell must still be computed again a little early. */
-const DELTA_MS_MIN = 1;
-
 export function seal(value: unknown, deltaMs: number, ttlMs: number, nowMs: number): Envelope {
   const expiresAtMs = ttlMs === Number.POSITIVE_INFINITY ? null : nowMs + ttlMs;
-  return { value, xfetch: [Math.max(DELTA_MS_MIN, deltaMs), expiresAtMs] };
+  return { value, xfetch: [Math.max(xfetch.DELTA_MS_MIN, deltaMs), expiresAtMs] };
 }
 
 /** Whether the entry was written by StampedeProtection; what others wrote is served as it is. */
@@ -41,7 +29,7 @@ export function unseal(held: unknown): unknown {
  * @returns milliseconds, 0 for what is no envelope
  */
 export function leadMs(held: unknown, beta: number, random: number): number {
-  return isEnvelope(held) ? -held.xfetch[0] * beta * Math.log(1 - random) : 0;
+  return isEnvelope(held) ? xfetch.leadMs(held.xfetch[0], beta, random) : 0;
 }
 
 /** @param lead see {@link leadMs} */

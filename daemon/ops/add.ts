@@ -1,6 +1,6 @@
 import type { WireReader } from '../../shared/wire-reader.js';
 import type { Session } from '../session.js';
-import { readKey, readNamespace, readTags, readTtl, readValue } from './arguments.js';
+import { readGrace, readKey, readNamespace, readTags, readTtl, readValue } from './arguments.js';
 import { writeBoolean } from './replies.js';
 
 export function add(session: Session, id: number, request: WireReader): void {
@@ -9,6 +9,7 @@ export function add(session: Session, id: number, request: WireReader): void {
   const value = readValue(namespace, request);
   const ttlMs = readTtl(request);
   const tags = readTags(request);
+  const graceMs = readGrace(request);
   request.close();
-  session.answer(id, namespace.add(key, value, ttlMs, tags), writeBoolean);
+  session.answer(id, namespace.add(key, value, ttlMs, tags, graceMs), writeBoolean);
 }

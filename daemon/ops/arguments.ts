@@ -15,6 +15,18 @@ export function readFlags(request: WireReader): number {
   return request.uint('flags');
 }
 
+/** @returns 0 for none, up to Infinity */
+export function readGrace(request: WireReader): number {
+  return readMeasure(request, 'graceMs');
+}
+
+/** A number from 0. */
+export function readMeasure(request: WireReader, field: string): number {
+  const value = request.number(field);
+  if (!(value >= 0)) throw new CacheError('ERR_INVALID_ARGUMENT', `${field} is a number from 0, not ${value}`);
+  return value;
+}
+
 export function readKey(request: WireReader): string {
   const key = request.str('key');
   if (request.strBytes > LIMIT.keyBytesMax || key.length === 0 || key.includes('\0')) throw invalidKey(key);

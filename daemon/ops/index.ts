@@ -20,6 +20,7 @@ import { near } from './near.js';
 import { open } from './open.js';
 import { set } from './set.js';
 import { setMany } from './set-many.js';
+import { stale } from './stale.js';
 import { stats } from './stats.js';
 import { status } from './status.js';
 import { sync } from './sync.js';
@@ -51,6 +52,7 @@ const HANDLERS = {
   status,
   sync,
   near,
+  stale,
 } as const satisfies Record<OpName, Handler>;
 
 export const HANDLER_BY_CODE: readonly (Handler | undefined)[] = byCode(HANDLERS);

@@ -1,6 +1,4 @@
-import { CacheError } from '../../shared/errors.js';
 import { STATUS } from '../../shared/protocol.js';
-import { writeError } from '../../shared/wire-error.js';
 import type { WireWriter } from '../../shared/wire-writer.js';
 import type { Bytes, Namespace } from '../namespace.js';
 import type { Session, WriteReply } from '../session.js';
@@ -63,14 +61,3 @@ export function nearValuesWriter(
 export function writeMiss(writer: WireWriter, id: number): void {
   writer.begin(2, id).uint(STATUS.miss).end();
 }
-
-export function writeLoad(writer: WireWriter, id: number, token: number): void {
-  writer.begin(3, id).uint(STATUS.load).number(token).end();
-}
-
-/** @param error what the load threw, packed: for those who waited for it */
-export function writeLoadFailure(writer: WireWriter, id: number, error: Bytes): void {
-  writeError(writer.begin(5, id).uint(STATUS.error), LOAD_FAILED).bin(error).end();
-}
-
-const LOAD_FAILED = new CacheError('ERR_LOAD_FAILED', 'the load threw');

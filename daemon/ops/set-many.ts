@@ -1,6 +1,6 @@
 import type { WireReader } from '../../shared/wire-reader.js';
 import type { Session } from '../session.js';
-import { readKeys, readNamespace, readTags, readTtl, readValues } from './arguments.js';
+import { readGrace, readKeys, readNamespace, readTags, readTtl, readValues } from './arguments.js';
 import { writeNothing } from './replies.js';
 
 export function setMany(session: Session, id: number, request: WireReader): void {
@@ -9,6 +9,7 @@ export function setMany(session: Session, id: number, request: WireReader): void
   const values = readValues(namespace, keys, request);
   const ttlMs = readTtl(request);
   const tags = readTags(request);
+  const graceMs = readGrace(request);
   request.close();
-  session.answer(id, namespace.setMany(keys, values, ttlMs, tags), writeNothing);
+  session.answer(id, namespace.setMany(keys, values, ttlMs, tags, graceMs), writeNothing);
 }

@@ -4,7 +4,7 @@ import { pack, unpack } from '../codec.js';
 import { ttlToMs } from '../duration.js';
 import { CacheError } from '../errors.js';
 import { checkTags, given, storedKey } from '../key.js';
-import { checkLoadOptions, checkSetOptions } from '../load-options.js';
+import { checkPlainOptions } from '../load-options.js';
 import { LIMIT } from '../protocol.js';
 import {
   type CheckedDatabaseCacheOptions,
@@ -116,7 +116,7 @@ export class DatabaseCache implements Cache {
       const item = this.#item('set', key, value, options);
       items.set(item.key, item);
     }
-    if (items.size === 0) return void checkSetOptions(options);
+    if (items.size === 0) return void checkPlainOptions(options, 'DatabaseCache');
     await this.#write([...items.values()]);
     this.#counts.sets += items.size;
   }
@@ -155,7 +155,7 @@ export class DatabaseCache implements Cache {
   async getOrSet(key: string, load: Load<unknown>, options?: Ttl | GetOrSetOptions): Promise<unknown> {
     const stored = storedKey(key);
     checkLoad(load);
-    const checked = checkLoadOptions(options);
+    const checked = checkPlainOptions(options, 'DatabaseCache');
     this.#checkOpen();
     return this.#loads.getOrSet(stored, load, checked);
   }
@@ -258,7 +258,7 @@ export class DatabaseCache implements Cache {
 
   #item(op: 'set' | 'add', key: string, value: unknown, options: Ttl | SetOptions | undefined): WriteItem {
     const stored = storedKey(key);
-    const { ttlMs, tags } = checkSetOptions(options);
+    const { ttlMs, tags } = checkPlainOptions(options, 'DatabaseCache');
     const bytes = this.#pack(value);
     return { key: stored, op, bytes, ttlMs: ttlMs ?? this.#options.defaultTtlMs, names: this.#names(tags) };
   }

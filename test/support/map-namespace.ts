@@ -1,4 +1,4 @@
-import type { Awaitable, Bytes, Holder, LoadOutcome, Namespace } from '../../daemon/namespace.js';
+import type { Awaitable, Bytes, FillTerms, Holder, LoadAsk, LoadOutcome, Namespace } from '../../daemon/namespace.js';
 import type { CacheStatistics, TierStats } from '../../shared/cache.js';
 import { pack, unpack } from '../../shared/codec.js';
 import { CacheError } from '../../shared/errors.js';
@@ -140,33 +140,32 @@ export class MapNamespace implements Namespace {
     return { ...none, hitRate: 0, tiers: { memory: none } };
   }
 
-  load(key: string, holder: Holder, fromTable: boolean): Awaitable<LoadOutcome> {
+  load(key: string, holder: Holder, ask: LoadAsk): Awaitable<LoadOutcome> {
     if (this.failure !== undefined) throw this.failure;
-    if (fromTable) this.fromTableReads++;
+    if (ask.fromTable) this.fromTableReads++;
     const entry = this.#live(key);
     if (entry !== undefined) return { kind: 'value', bytes: entry.bytes };
     const lease = this.#leases.get(key);
     if (lease !== undefined) return new Promise((resolve) => lease.waiting.push({ holder, resolve }));
     const granted: Lease = { token: ++this.#token, key, holder, waiting: [] };
     this.#leases.set(key, granted);
-    return { kind: 'load', token: granted.token };
+    return { kind: 'load', token: granted.token, stale: undefined };
   }
 
-  async fill(
-    token: number,
-    holder: Holder,
-    value: Bytes,
-    ttlMs: number | undefined,
-    tags: readonly string[],
-  ): Promise<LoadOutcome> {
+  async fill(token: number, holder: Holder, value: Bytes, { ttlMs, tags }: FillTerms): Promise<LoadOutcome> {
     const lease = this.#leaseOf(token, holder);
     if (this.failure !== undefined) throw this.failure;
     this.#put(lease.key, value, ttlMs, tags);
     return this.#end(lease, { kind: 'value', bytes: this.entries.get(lease.key)!.bytes });
   }
 
-  abandon(token: number, holder: Holder, error: Bytes | undefined): void {
+  stale(): LoadOutcome {
+    return { kind: 'nothing' };
+  }
+
+  abandon(token: number, holder: Holder, error: Bytes | undefined | 'passed'): void {
     const lease = this.#leaseOf(token, holder);
+    if (error === 'passed') throw new Error('not offered here');
     this.#end(lease, error === undefined ? { kind: 'nothing' } : { kind: 'failed', error: Buffer.from(error) });
   }
 
@@ -180,7 +179,7 @@ export class MapNamespace implements Namespace {
       if (next === undefined) continue;
       const passed: Lease = { token: ++this.#token, key: lease.key, holder: next.holder, waiting: others };
       this.#leases.set(lease.key, passed);
-      next.resolve({ kind: 'load', token: passed.token });
+      next.resolve({ kind: 'load', token: passed.token, stale: undefined });
     }
   }
 

@@ -71,7 +71,7 @@ function exchangesOf(): Record<Workload, Exchange> {
     'get-miss': get,
     set: exchange(
       5,
-      (w) => ops.SET.encode(w, 0, [key, value, undefined, []]),
+      (w) => ops.SET.encode(w, 0, [key, value, undefined, [], 0]),
       (w) => writeNothing(w, 1),
     ),
     'getMany(10)': exchange(
