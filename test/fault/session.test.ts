@@ -82,7 +82,7 @@ for (const [name, greeted, bytes, problem] of REFUSED) {
     assert.match(goodbye.problem, problem);
     // Ten are asked of an idle machine.
     assert.ok(tookMs < 1000, `${tookMs} ms`);
-    other.send([5, OP.set, 0, 'k', Buffer.from([1]), null, null]);
+    other.send([5, OP.set, 0, 'k', Buffer.from([1]), null, null, 0]);
     await other.until(() => other.messages.length === 1);
     assert.equal(other.messages, [[5, STATUS.ok]]);
     other.close();
@@ -93,8 +93,8 @@ test('a conversation that is cut at any byte harms nobody', async () => {
   const messages = [
     HELLO,
     [2, OP.open, 'default'],
-    [3, OP.set, 0, 'cut', Buffer.from('value'), 1000, ['t']],
-    [4, OP.load, 0, 0, 'lease'],
+    [3, OP.set, 0, 'cut', Buffer.from('value'), 1000, ['t'], 0],
+    [4, OP.load, 0, 0, 'lease', 0, 0],
   ];
   const bytes = Buffer.concat(messages.map((message) => encodeFrame(encode(message))));
   for (let cut = 0; cut <= bytes.length; cut++) {
@@ -104,7 +104,7 @@ test('a conversation that is cut at any byte harms nobody', async () => {
   }
   // Whoever held the load is gone: it is there to be taken.
   const client = await RawClient.ready(shared.path);
-  client.send([5, OP.load, 0, 0, 'lease']);
+  client.send([5, OP.load, 0, 0, 'lease', 0, 0]);
   await client.until(() => client.messages.length === 1);
   assert.is(client.messages[0]![1], STATUS.load);
   client.close();
@@ -135,20 +135,20 @@ test('wrong arguments are answered with their code, and the connection stays', a
     ['ERR_INVALID_KEY', [OP.get, 0, 0, 'é'.repeat(128)]],
     ['ERR_INVALID_KEY', [OP.getMany, 0, 0, ['a', '']]],
     ['ERR_INVALID_KEY', [OP.deleteMany, 0, ['é'.repeat(128)]]],
-    ['ERR_INVALID_TTL', [OP.set, 0, 'k', value, 0, null]],
-    ['ERR_INVALID_TTL', [OP.set, 0, 'k', value, -1, null]],
-    ['ERR_INVALID_TTL', [OP.set, 0, 'k', value, Number.NaN, null]],
+    ['ERR_INVALID_TTL', [OP.set, 0, 'k', value, 0, null, 0]],
+    ['ERR_INVALID_TTL', [OP.set, 0, 'k', value, -1, null, 0]],
+    ['ERR_INVALID_TTL', [OP.set, 0, 'k', value, Number.NaN, null, 0]],
     ['ERR_INVALID_TTL', [OP.expire, 0, 'k', 0]],
-    ['ERR_INVALID_TAG', [OP.set, 0, 'k', value, 1000, ['']]],
-    ['ERR_INVALID_TAG', [OP.set, 0, 'k', value, 1000, tags]],
+    ['ERR_INVALID_TAG', [OP.set, 0, 'k', value, 1000, [''], 0]],
+    ['ERR_INVALID_TAG', [OP.set, 0, 'k', value, 1000, tags, 0]],
     ['ERR_INVALID_TAG', [OP.invalidateTags, 0, ['x'.repeat(256)]]],
     ['ERR_INVALID_ARGUMENT', [OP.incr, 0, 'k', 0.5, null]],
-    ['ERR_INVALID_ARGUMENT', [OP.setMany, 0, ['a', 'b'], [value], null, null]],
+    ['ERR_INVALID_ARGUMENT', [OP.setMany, 0, ['a', 'b'], [value], null, null, 0]],
     ['ERR_INVALID_ARGUMENT', [OP.getMany, 0, 0, Array(LIMIT.keysPerCallMax + 1).fill('k')]],
-    ['ERR_INVALID_TOKEN', [OP.fill, 0, 12345, value, null, null]],
-    ['ERR_INVALID_TOKEN', [OP.abandon, 0, 0, null]],
+    ['ERR_INVALID_TOKEN', [OP.fill, 0, 0, 12345, value, null, null, 0, 1]],
+    ['ERR_INVALID_TOKEN', [OP.abandon, 0, 0, 0, null]],
     ['ERR_INVALID_NAMESPACE', [OP.open, 'No Such Name']],
-    ['ERR_VALUE_TOO_LARGE', [OP.set, 0, 'k', Buffer.alloc(8 * 1024 * 1024 + 1), null, null]],
+    ['ERR_VALUE_TOO_LARGE', [OP.set, 0, 'k', Buffer.alloc(8 * 1024 * 1024 + 1), null, null, 0]],
   ];
   for (const [i, [code, request]] of wrong.entries()) {
     client.send([10 + i, ...request]);

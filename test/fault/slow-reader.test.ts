@@ -22,12 +22,12 @@ test('a client that does not read is cut off at a number of bytes, and what it h
   const { path, server, main, log } = await startTestServer({ limits: { unreadBytesMax: 4 * MIB } });
   await main.set('big', Buffer.alloc(MIB), undefined, []);
   const client = await RawClient.ready(path);
-  client.send([4, OP.load, 0, 0, 'held']);
+  client.send([4, OP.load, 0, 0, 'held', 0, 0]);
   await client.until(() => client.messages.length === 1);
   client.socket.pause();
   for (let i = 0; i < 20; i++) client.send([10 + i, OP.get, 0, FLAG.fromTable, 'big']);
   const other = await RawClient.ready(path);
-  other.send([5, OP.load, 0, 0, 'held']);
+  other.send([5, OP.load, 0, 0, 'held', 0, 0]);
   await other.until(() => other.messages.length === 1);
   assert.is(other.messages[0]![1], STATUS.load, 'the load passes on');
   assert.ok(log.some(({ message }) => message.includes('does not read')));
@@ -71,7 +71,7 @@ test('requests beyond the limit of pending ones are refused, those before are an
   const { closed, open } = gate();
   main.gate = closed;
   const client = await RawClient.ready(path);
-  client.send(...[10, 11, 12, 13].map((id) => [id, OP.set, 0, 'k', Buffer.from([1]), null, null]));
+  client.send(...[10, 11, 12, 13].map((id) => [id, OP.set, 0, 'k', Buffer.from([1]), null, null, 0]));
   await client.until(() => client.messages.length === 1);
   assert.equal([client.messages[0]![0], codeOf(client.messages[0], 2)], [13, 'ERR_OVERLOADED']);
   open();
@@ -103,7 +103,7 @@ test('a drain answers what is pending, refuses what comes after, says goodbye, a
   main.gate = closed;
   const client = await RawClient.ready(path);
   const idle = await RawClient.ready(path);
-  client.send([10, OP.set, 0, 'k', Buffer.from([1]), null, null], [11, OP.count, 0]);
+  client.send([10, OP.set, 0, 'k', Buffer.from([1]), null, null, 0], [11, OP.count, 0]);
   await client.until(() => client.messages.length === 1);
   const drained = server.drain(10_000);
   await idle.until(() => idle.closed);
@@ -127,7 +127,7 @@ test('a drain ends in time, whatever is pending', async () => {
   const { path, server, main } = await startTestServer();
   main.gate = new Promise<void>(() => {});
   const client = await RawClient.ready(path);
-  client.send([10, OP.set, 0, 'k', Buffer.from([1]), null, null], [11, OP.count, 0]);
+  client.send([10, OP.set, 0, 'k', Buffer.from([1]), null, null, 0], [11, OP.count, 0]);
   await client.until(() => client.messages.length === 1);
   await server.drain(50);
   await client.until(() => client.closed);

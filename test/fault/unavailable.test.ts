@@ -233,12 +233,12 @@ test('a daemon that accepts and says nothing: calls wait for their deadline, not
 test('who waits for the load of another waits as long as it takes, while the daemon lives', async () => {
   const { path, server } = await startTestServer();
   const holder = await RawClient.ready(path);
-  holder.send([5, OP.load, 0, 0, 'k']);
+  holder.send([5, OP.load, 0, 0, 'k', 0, 0]);
   await holder.until(() => holder.messages.length === 1);
   const cache = connect({ socket: path, timeoutMs: 100, onUnavailable: 'throw' });
   const waiting = cache.getOrSet('k', () => 'not mine to load');
   await new Promise((resolve) => setTimeout(resolve, 600));
-  holder.send([6, OP.fill, 0, holder.messages[0]![2], encode('theirs'), null, null]);
+  holder.send([6, OP.fill, 0, 0, holder.messages[0]![2], encode('theirs'), null, null, 0, 1]);
   assert.is(await waiting, 'theirs');
   holder.close();
   await cache.close();
@@ -269,7 +269,7 @@ function greetOnce(): typeof greet {
 test('a load passes to a waiter in another process when its holder is gone, and its error travels', async () => {
   const { path, server } = await startTestServer();
   const holder = await RawClient.ready(path);
-  holder.send([5, OP.load, 0, 0, 'k']);
+  holder.send([5, OP.load, 0, 0, 'k', 0, 0]);
   await holder.until(() => holder.messages.length === 1);
   const cache = connect({ socket: path });
   const waiting = cache.getOrSet('k', () => 'taken over');
@@ -279,7 +279,7 @@ test('a load passes to a waiter in another process when its holder is gone, and 
 
   const other = await RawClient.ready(path);
   const failing = cache.getOrSet('e', async () => {
-    other.send([5, OP.load, 0, 0, 'e'], [6, OP.count, 0]);
+    other.send([5, OP.load, 0, 0, 'e', 0, 0], [6, OP.count, 0]);
     await other.until(() => other.messages.length === 1);
     throw new RangeError('out of range');
   });

@@ -79,11 +79,16 @@ test('bad arguments are refused before anything is sent', async () => {
   await rejectsCode('ERR_INVALID_TAG', () => cache.set('k', 1, { tags: [''] }));
   await rejectsCode('ERR_INVALID_ARGUMENT', () => cache.incr('k', 0.5));
   await rejectsCode('ERR_INVALID_ARGUMENT', () => cache.getOrSet('k', 5 as never));
-  const later = { inherit: true, beta: 1, softTimeout: 1, hardTimeout: 1, coalesce: 'cluster', grace: 5 } as const;
-  for (const [option, value] of Object.entries(later)) {
+  const wrong = { inherit: true, beta: -1, softTimeout: 1, coalesce: 'world', onStale: 5 };
+  for (const [option, value] of Object.entries(wrong)) {
     const error = await rejectsCode('ERR_INVALID_ARGUMENT', () => cache.getOrSet('k', () => 1, { [option]: value }));
     assert.ok(error.message.includes(option));
   }
+  for (const option of ['grace', 'softTimeout', 'hardTimeout']) {
+    const error = await rejectsCode('ERR_INVALID_TTL', () => cache.getOrSet('k', () => 1, { grace: 5, [option]: -1 }));
+    assert.ok(error.message.includes(option));
+  }
+  await rejectsCode('ERR_INVALID_ARGUMENT', () => cache.lease('k', { beta: Number.NaN }));
   throwsCode('ERR_INVALID_NAMESPACE', () => connect({ namespace: 'No' }));
   throwsCode('ERR_INVALID_ARGUMENT', () => connect({ timeoutMs: 0 }));
   throwsCode('ERR_INVALID_ARGUMENT', () => connect({ onUnavailable: 'explode' as never }));
