@@ -4,6 +4,7 @@ import { coarseClock } from '../../client/backends/coarse-clock.js';
 import { LocMemCache } from '../../client/backends/loc-mem-cache.js';
 import { sizeOf } from '../../client/backends/size-of.js';
 import { CacheError } from '../../shared/errors.js';
+import { throwsCode } from '../support/errors.js';
 
 test('calls return values, not promises; only an async load makes a promise', async () => {
   const cache = new LocMemCache();
@@ -124,6 +125,29 @@ test('close tells the loads that are out', async () => {
   release();
   assert.equal(await load, 1);
   assert.equal(cache.count(), 0);
+});
+
+test('options that it does not offer are refused, their off values are not', () => {
+  const cache = new LocMemCache();
+  const refused = {
+    grace: 5,
+    inherit: true,
+    beta: 1,
+    softTimeout: 1,
+    hardTimeout: 1,
+    coalesce: 'cluster',
+    onStale() {},
+  };
+  for (const [option, value] of Object.entries(refused)) {
+    throwsCode('ERR_INVALID_ARGUMENT', () => cache.getOrSet('k', () => 1, { [option]: value }));
+  }
+  throwsCode('ERR_INVALID_ARGUMENT', () => cache.set('k', 1, { grace: '5m' }));
+  assert.equal(cache.has('k'), false);
+  const off = { grace: 0, inherit: false, beta: 0, coalesce: 'host' } as const;
+  assert.equal(
+    cache.getOrSet('k', () => 1, off),
+    1,
+  );
 });
 
 test('the coarse clock goes on with the turns of the loop', async () => {
