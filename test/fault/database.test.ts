@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { eventually, sleep, type TestServer, testServer } from '../support/daemon.js';
 import { backendsOf, runSql, type TestCluster, testCluster } from '../support/postgres.js';
+import { childrenOf } from '../support/process.js';
 
 /** Postgres goes away, comes back, loses its UNLOGGED tables, hangs: the daemon stays up and tells nothing old. */
 const test = suite<{ cluster: TestCluster; server: TestServer }>('the database fails');
@@ -24,19 +24,6 @@ const codeOf = (promise: Promise<unknown>) =>
     () => 'done',
     (error) => error.code as string,
   );
-
-/** The processes whose parent is the cluster's postmaster. */
-function childrenOf(pid: number): number[] {
-  const parentOf = (child: string) => {
-    try {
-      return Number(readFileSync(`/proc/${child}/stat`, 'utf8').split(') ')[1]?.split(' ')[1]);
-    } catch {
-      return undefined;
-    }
-  };
-  const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return all.filter((child) => parentOf(child) === pid).map(Number);
-}
 
 /** While the server restarts, sets are dropped and reads miss: wait until one goes through. */
 async function worksAgain(server: TestServer): Promise<void> {

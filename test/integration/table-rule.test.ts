@@ -2,6 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { incarnate } from '../../shared/table/look.js';
+import { readEntries } from '../../shared/table/read.js';
 import { trim } from '../../shared/table/trim.js';
 import { type TestCluster, testCluster } from '../support/postgres.js';
 import { expire, incr, remove, set, TestTable } from '../support/table.js';
@@ -145,6 +146,35 @@ test('a trim removes what expired and what was killed, and then cuts the log', a
   assert.is(await logRows(table), 0);
   const { logFloor } = await table.look(undefined);
   assert.is(logFloor, floorOf(present.base));
+});
+
+test('a trim waits for grace, but not where the log has killed the row', async ({ table }) => {
+  const graced = (key: string, graceMs: number, names: string[] = []) => ({ ...set(key, 1, names, 1), graceMs });
+  await table.done([graced('in grace', 60_000), graced('past', 1), graced('for ever', Number.POSITIVE_INFINITY)]);
+  await table.done([graced('killed', 60_000, [TAG]), graced('deleted', 60_000), graced('replaced', 60_000)]);
+  await table.done([remove('deleted'), set('replaced', 2, [], 1)]);
+  const stale = async () => {
+    const keys = ['in grace', 'past', 'for ever', 'killed', 'deleted', 'replaced'];
+    const { found } = await readEntries(table.db, table.schema, table.space, keys, true, true);
+    assert.ok(found.every(({ leftMs }) => leftMs <= 0));
+    return found.map(({ key }) => key).sort();
+  };
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(await stale(), ['for ever', 'in grace', 'killed']);
+  assert.is((await table.read('in grace')).value, undefined, 'others do not see it');
+  await table.invalidate(TAG);
+  assert.equal(await stale(), ['for ever', 'in grace']);
+  const present = await table.read('none');
+  await trim(table.db, table.schema, { floor: floorOf(present.base), incarnation: present.incarnation });
+  assert.equal(await stale(), ['for ever', 'in grace'], 'the killed one does not come back with the end of the log');
+  const left = await table.sql<{ key: string }>(
+    "SELECT key FROM hyper_cache WHERE key IN ('past', 'killed', 'deleted', 'replaced')",
+  );
+  assert.equal(left, []);
+  await table.done([expire('in grace', 1)]);
+  assert.equal(await stale(), ['for ever', 'in grace'], 'what has expired is not expired again');
+  await table.sql("UPDATE hyper_cache SET value = '3' WHERE key = 'in grace'");
+  assert.equal(await stale(), ['for ever'], 'another value has a grace of its own');
 });
 
 test('a trim skips locked rows, and then leaves the log', async ({ table }) => {

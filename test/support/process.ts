@@ -43,3 +43,16 @@ export async function until(
   for (const end = Date.now() + limitMs; Date.now() < end; await sleep(20)) if (await condition()) return;
   throw new Error(`${what}: not within ${limitMs / 1000} s`);
 }
+
+/** The processes whose parent it is, on Linux. */
+export function childrenOf(pid: number): number[] {
+  const parentOf = (child: string) => {
+    try {
+      return Number(readFileSync(`/proc/${child}/stat`, 'utf8').split(') ')[1]?.split(' ')[1]);
+    } catch {
+      return undefined;
+    }
+  };
+  const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return all.filter((child) => parentOf(child) === pid).map(Number);
+}
