@@ -217,16 +217,16 @@ test('on the wire: the drop comes before the acknowledgement, and once', async (
   };
   const [on] = await ask(one, OP.near, 0, true);
   assert.ok(on !== undefined && (on[3] as number) > (on[2] as number), 'now, and fresh until later');
-  await ask(one, OP.set, 0, 'wire', value, null, null);
+  await ask(one, OP.set, 0, 'wire', value, null, null, 0);
   const [kept] = await ask(one, OP.get, 0, FLAG.near, 'wire');
   assert.is(typeof kept?.[3], 'number');
   const [notNear] = await ask(two, OP.get, 0, FLAG.near, 'wire');
   assert.equal(notNear?.slice(1), [STATUS.ok, value, null], 'who keeps no near copies is told so');
-  assert.equal(await ask(one, OP.set, 0, 'wire', value, null, null), [
+  assert.equal(await ask(one, OP.set, 0, 'wire', value, null, null, 0), [
     [0, PUSH.drop, 0, ['wire']],
     [9, STATUS.ok],
   ]);
-  assert.equal(await ask(one, OP.set, 0, 'wire', value, null, null), [[9, STATUS.ok]]);
+  assert.equal(await ask(one, OP.set, 0, 'wire', value, null, null, 0), [[9, STATUS.ok]]);
   await ask(one, OP.get, 0, FLAG.near, 'wire');
   await ask(two, OP.clear, 0);
   await one.until(() => one.messages.some(([, push]) => push === PUSH.drop));
@@ -234,7 +234,7 @@ test('on the wire: the drop comes before the acknowledgement, and once', async (
     one.messages.filter(([, push]) => push === PUSH.drop),
     [[0, PUSH.drop, 0, null]],
   );
-  await ask(one, OP.set, 0, 'wire', value, null, null);
+  await ask(one, OP.set, 0, 'wire', value, null, null, 0);
   await ask(one, OP.near, 0, false);
   assert.is((await ask(one, OP.get, 0, FLAG.near, 'wire'))[0]?.[3], null);
   one.close();

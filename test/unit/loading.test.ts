@@ -87,6 +87,20 @@ test('one refresh a key at a time; its value is stored, and the compute time out
   assert.is(table.reads, before + 1);
 });
 
+test('near tiers keep no stale value, and let go of a loaded one early enough for a refresh', async () => {
+  const { clock, store } = await world();
+  const share = store.near.join(() => {});
+  await loaded(store, 'k', { ttlMs: 60_000, deltaMs: 1000, graceMs: 60_000 });
+  assert.is(share.keep('k', bytes('v')), 55_000);
+  await clock.pass(58_000);
+  assert.is(share.keep('k', bytes('v')), 59_000, 'for half of what is left');
+  await clock.pass(2000);
+  assert.is(textOf(await store.stale('k', 60_000)), 'stale: v');
+  assert.is(share.keep('k', bytes('v')), undefined);
+  await loaded(store, 'plain', { ttlMs: 60_000, deltaMs: 0 });
+  assert.is(share.keep('plain', bytes('v')), 120_000);
+});
+
 test('a refresh that does not see the row is refused, and not repeated', async () => {
   const { table, store } = await world(() => 0.99);
   await loaded(store, 'k', { ttlMs: 60_000, deltaMs: 30_000 });
