@@ -1,0 +1,66 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect } from '../../client/index.js';
+import * as keys from './keys.js';
+import type { ClientSetup, FromClient, ToClient } from './messages.js';
+import { type Ground, Operations, readMany } from './operations.js';
+import { Random } from './random.js';
+import { Recorder } from './recorder.js';
+import { Source } from './source.js';
+
+/** A client process of the nemesis: `client.js SETUP`. Ends when its parent is gone. */
+const REPORT_MS = 500;
+const PAUSE_MS = 6;
+const CALL_LIMIT_MS = 4_000;
+const RECOVERY_LIMIT_MS = 40_000;
+
+const setup = JSON.parse(process.argv[2]!) as ClientSetup;
+const { slot, life, round, socket, databaseUrl, near, seed } = setup;
+const common = { socket, near, timeoutMs: CALL_LIMIT_MS, onUnavailable: 'throw' } as const;
+const ground: Ground = {
+  cache: connect(common),
+  strict: connect({ ...common, namespace: 'strict' }),
+  loads: new Source(databaseUrl),
+  recorder: new Recorder(setup.file),
+  slot,
+  life,
+  round,
+  lives: setup.lives,
+};
+let isFinishing = false;
+
+process.on('disconnect', () => process.exit());
+process.on('message', (message: ToClient) => {
+  if ('lives' in message) ground.lives = message.lives;
+  else isFinishing = true;
+});
+
+function report(more: Partial<FromClient> = {}): void {
+  const { operations, codes } = ground.recorder;
+  process.send!({ operations, codes: Object.fromEntries(codes), ...more } satisfies FromClient);
+}
+
+async function loop(number: number): Promise<void> {
+  const random = new Random(seed + number);
+  const operations = new Operations(ground, number, random, new Source(databaseUrl));
+  while (!isFinishing) {
+    await operations.next();
+    await sleep(random.below(PAUSE_MS));
+  }
+}
+
+/** When the faults are over, everything can be read again. */
+async function recovers(): Promise<boolean> {
+  const all = ground.lives.flatMap((one, at) => keys.registersOfSlot(at, one));
+  for (let at = 0; at < keys.SOURCES; at++) all.push(keys.loadedKey(round, at));
+  const endMs = performance.now() + RECOVERY_LIMIT_MS;
+  while (performance.now() < endMs) {
+    if (await readMany(ground, all)) return true;
+    await sleep(100);
+  }
+  return false;
+}
+
+const timer = setInterval(report, REPORT_MS);
+await Promise.all(Array.from({ length: keys.LOOPS }, (_, number) => loop(number)));
+clearInterval(timer);
+report({ recovered: await recovers() });

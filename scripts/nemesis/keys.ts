@@ -1,0 +1,35 @@
+/** Who writes what: the names carry it, so that every process and the checker know it without being told. */
+
+export const SLOTS = 8;
+export const LOOPS = 3;
+const KEYS_PER_LOOP = 2;
+const TAGS = 4;
+export const SOURCES = 6;
+/** The lives of a slot's clients are counted on through the rounds; each round begins with a multiple of this, and 1. */
+export const LIVES_PER_ROUND = 10_000;
+const COUNTERS_PER_ROUND = 3;
+
+/** `r:slot:life:loop:number`: written by one loop of one life of the client in that slot. */
+export function registersOf(slot: number, life: number, loop: number): string[] {
+  return Array.from({ length: KEYS_PER_LOOP }, (_, at) => `r:${slot}:${life}:${loop}:${at}`);
+}
+
+export function registersOfSlot(slot: number, life: number): string[] {
+  return Array.from({ length: LOOPS }, (_, loop) => registersOf(slot, life, loop)).flat();
+}
+
+export function tagOf(register: string): string {
+  const [, slot, , loop, at] = register.split(':');
+  return tagNumber(Number(slot) + Number(loop) + Number(at));
+}
+
+export const tagNumber = (number: number): string => `tag:${number % TAGS}`;
+
+/** `l:round:number`: made of a row of the source that has this name; the row's tag too. */
+export const loadedKey = (round: number, number: number): string => `l:${round}:${number % SOURCES}`;
+export const counterKey = (round: number, number: number): string => `c:${round}:${number % COUNTERS_PER_ROUND}`;
+export const addKey = (round: number, number: number): string => `a:${round}:${number}`;
+
+export const isRegister = (key: string): boolean => key.startsWith('r:');
+export const isLoaded = (key: string): boolean => key.startsWith('l:');
+export const isCounter = (key: string): boolean => key.startsWith('c:');

@@ -1,0 +1,179 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { PgCachedClient } from '../../client/index.js';
+import { nowUs } from './history.js';
+import * as keys from './keys.js';
+import type { Random } from './random.js';
+import type { Recorder } from './recorder.js';
+import type { Source } from './source.js';
+
+/** What a value of a register or of a load is: its version, and some weight. */
+interface Value {
+  readonly version: number;
+  readonly text: string;
+}
+
+export interface Ground {
+  readonly cache: PgCachedClient;
+  /** A namespace that is never cleared, for counters and adds. */
+  readonly strict: PgCachedClient;
+  readonly loads: Source;
+  readonly recorder: Recorder;
+  readonly slot: number;
+  readonly life: number;
+  readonly round: number;
+  /** Of every slot, the life that its client is in. */
+  lives: readonly number[];
+}
+
+const versionOf = (value: Value | undefined): number | undefined => value?.version;
+const makeValue = (version: number): Value => ({ version, text: `value ${version}` });
+
+/** One loop of a client: makes one operation after the other. */
+export class Operations {
+  readonly #ground: Ground;
+  readonly #random: Random;
+  readonly #updates: Source;
+  readonly #own: readonly string[];
+  readonly #versions = new Map<string, number>();
+  readonly #bag: readonly (() => Promise<unknown>)[];
+
+  constructor(ground: Ground, loop: number, random: Random, updates: Source) {
+    this.#ground = ground;
+    this.#random = random;
+    this.#updates = updates;
+    this.#own = keys.registersOf(ground.slot, ground.life, loop);
+    const weights: readonly [number, () => Promise<unknown>][] = [
+      [300, () => this.#get(this.#anyRegister())],
+      [60, () => this.#get(this.#anyLoaded())],
+      [80, () => this.#getMany()],
+      [100, () => this.#peek()],
+      [160, () => this.#set()],
+      [20, () => this.#delete()],
+      [20, () => this.#expire()],
+      [60, () => this.#incr()],
+      [20, () => this.#get(this.#anyCounter(), this.#ground.strict)],
+      [30, () => this.#add()],
+      [8, () => this.#invalidate()],
+      [1, () => this.#clear()],
+      [180, () => this.#getOrSet()],
+      [40, () => this.#update()],
+    ];
+    this.#bag = weights.flatMap(([weight, run]) => Array.from({ length: weight }, () => run));
+  }
+
+  next(): Promise<unknown> {
+    return this.#random.pick(this.#bag)();
+  }
+
+  #anyRegister(): string {
+    const { lives, slot } = this.#ground;
+    const other = this.#random.below(4) === 0 ? slot : this.#random.below(keys.SLOTS);
+    const isFirst = lives[other]! % keys.LIVES_PER_ROUND <= 1;
+    const life = lives[other]! - (!isFirst && this.#random.below(10) === 0 ? 1 : 0);
+    return this.#random.pick(keys.registersOfSlot(other, life));
+  }
+
+  #anyLoaded = (): string => keys.loadedKey(this.#ground.round, this.#random.below(keys.SOURCES));
+  #anyCounter = (): string => keys.counterKey(this.#ground.round, this.#random.below(keys.SOURCES));
+
+  #get(key: string, cache = this.#ground.cache): Promise<boolean> {
+    return this.#ground.recorder.read('get', [key], async () => {
+      const value = await cache.get<Value | number>(key);
+      return [typeof value === 'number' ? value : versionOf(value)];
+    });
+  }
+
+  #getMany(): Promise<boolean> {
+    return readMany(this.#ground, [
+      ...new Set([this.#anyRegister(), this.#anyRegister(), this.#anyLoaded(), this.#anyRegister()]),
+    ]);
+  }
+
+  async #peek(): Promise<void> {
+    const key = this.#random.below(3) === 0 ? this.#anyLoaded() : this.#anyRegister();
+    const inv = nowUs();
+    const value = this.#ground.cache.peek<Value>(key);
+    if (value !== undefined) this.#ground.recorder.readDone('peek', [key], inv, [value.version]);
+  }
+
+  #set(): Promise<unknown> {
+    const key = this.#random.pick(this.#own);
+    const version = this.#raise(key);
+    const tag = keys.tagOf(key);
+    const ttlMs = this.#random.below(12) === 0 ? 100 + this.#random.below(1_000) : undefined;
+    const options = { tags: [tag], ttl: ttlMs === undefined ? 3_600 : ttlMs / 1_000 };
+    const what = { kind: 'set', key, version, tag, ...(ttlMs && { ttlUs: ttlMs * 1_000 }) } as const;
+    return this.#ground.recorder.write(what, () => this.#ground.cache.set(key, makeValue(version), options));
+  }
+
+  #delete(): Promise<unknown> {
+    const key = this.#random.pick(this.#own);
+    const what = { kind: 'delete', key, version: this.#raise(key) } as const;
+    return this.#ground.recorder.write(what, async () => void (await this.#ground.cache.delete(key)));
+  }
+
+  #expire(): Promise<unknown> {
+    const key = this.#random.pick(this.#own);
+    const ttlMs = 100 + this.#random.below(1_000);
+    const what = { kind: 'expire', key, version: this.#versions.get(key) ?? 0, ttlUs: ttlMs * 1_000 } as const;
+    return this.#ground.recorder.write(what, async () => void (await this.#ground.cache.expire(key, ttlMs / 1_000)));
+  }
+
+  #incr(): Promise<unknown> {
+    const key = this.#anyCounter();
+    const what = { kind: 'incr', key, version: 0 } as const;
+    return this.#ground.recorder.write(what, () => this.#ground.strict.incr(key, 1, Number.POSITIVE_INFINITY));
+  }
+
+  /** All processes come to a new key at about the same time: it is named by the clock. */
+  #add(): Promise<unknown> {
+    const key = keys.addKey(this.#ground.round, Math.floor(nowUs() / 50_000));
+    const what = { kind: 'add', key, version: 0 } as const;
+    return this.#ground.recorder.write(what, () => this.#ground.strict.add(key, this.#ground.slot, '1h'));
+  }
+
+  #invalidate(): Promise<unknown> {
+    const tag = keys.tagNumber(this.#random.below(100));
+    const what = { kind: 'invalidateTags', key: '', version: 0, tag } as const;
+    return this.#ground.recorder.write(what, () => this.#ground.cache.invalidateTags([tag]));
+  }
+
+  #clear(): Promise<unknown> {
+    return this.#ground.recorder.write({ kind: 'clear', key: '', version: 0 }, () => this.#ground.cache.clear());
+  }
+
+  #getOrSet(): Promise<boolean> {
+    const key = this.#anyLoaded();
+    const [beforeMs, afterMs] = [this.#random.below(4), this.#random.below(3) === 0 ? this.#random.below(60) : 0];
+    return this.#ground.recorder.read('getOrSet', [key], async () => {
+      const load = async (): Promise<Value> => {
+        await sleep(beforeMs);
+        const version = await this.#ground.loads.version(key);
+        await sleep(afterMs); // in which others update the row
+        return makeValue(version);
+      };
+      return [(await this.#ground.cache.getOrSet(key, load, { ttl: '1h', tags: [key] })).version];
+    });
+  }
+
+  #update(): Promise<unknown> {
+    const key = this.#anyLoaded();
+    const own = this.#random.below(2) === 0;
+    return this.#ground.recorder.write({ kind: 'update', key, version: 0, own }, () =>
+      own ? this.#updates.updateWith(this.#ground.cache, key) : this.#updates.update(key),
+    );
+  }
+
+  #raise(key: string): number {
+    const version = (this.#versions.get(key) ?? 0) + 1;
+    this.#versions.set(key, version);
+    return version;
+  }
+}
+
+export function readMany({ cache, recorder }: Ground, wanted: readonly string[]): Promise<boolean> {
+  return recorder.read('getMany', wanted, async () => {
+    const found = await cache.getMany<Value>(wanted);
+    return wanted.map((key) => versionOf(found.get(key)));
+  });
+}

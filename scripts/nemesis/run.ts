@@ -1,0 +1,162 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { checkHistory } from './check.js';
+import { FAULT_KINDS, FAULTS, type FaultKind } from './faults.js';
+import type { Violation } from './history.js';
+import { type Found, neighbours } from './neighbours.js';
+import { STALE_BOUND_MS } from './processes.js';
+import { Random } from './random.js';
+import { World } from './world.js';
+
+const ROUND_MS = 60_000;
+const WARM_UP_MS = 1_000;
+const PROGRESS_MS = 5_000;
+const STRIKES_MAX = 40;
+const RETRY_MS = 250;
+const EXAMPLES_SHOWN_MAX = 20;
+
+export interface NemesisOptions {
+  readonly seconds: number;
+  readonly seed: number;
+  readonly faults: Iterable<FaultKind>;
+  /** From one fault to the next, on the average; they may overlap. */
+  readonly faultEveryMs: number;
+  readonly progress?: (line: string) => void;
+}
+
+export interface NemesisReport {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly operations: number;
+  readonly reads: number;
+  readonly writes: number;
+  readonly faults: Readonly<Record<FaultKind, number>>;
+  /** By their codes: calls that the faults made fail. */
+  readonly failedCalls: Readonly<Record<string, number>>;
+  readonly staleBoundMs: number;
+  readonly stalestMs: number;
+  readonly violations: number;
+  readonly examples: readonly Found[];
+  /** What ended, or did not come back, without being meant to. */
+  readonly failures: readonly string[];
+  /** Kept where there is something to look into. */
+  readonly folder: string | undefined;
+}
+
+/** Two hosts under faults, round after round; each round's history is checked at its end. */
+export async function runNemesis(options: NemesisOptions): Promise<NemesisReport> {
+  const random = new Random(options.seed);
+  const world = await World.open(random);
+  const tally = new Tally();
+  const faults = options.faults[Symbol.iterator]();
+  let keep = true;
+  try {
+    for (let leftMs = options.seconds * 1_000; leftMs > 0; leftMs -= ROUND_MS) {
+      await round(world, Math.min(leftMs, ROUND_MS), faults, random, options, tally);
+    }
+    keep = tally.violations > 0 || world.failures.length > 0;
+    const { seed, seconds } = options;
+    const folder = keep ? world.folder : undefined;
+    return { seed, seconds, ...tally.figures, failures: world.failures, folder };
+  } finally {
+    await world.close(keep);
+  }
+}
+
+async function round(
+  world: World,
+  lengthMs: number,
+  faults: Iterator<FaultKind>,
+  random: Random,
+  options: NemesisOptions,
+  tally: Tally,
+): Promise<void> {
+  await world.startRound();
+  const endMs = performance.now() + lengthMs;
+  const timer = setInterval(() => {
+    const struck = Object.values(tally.faults).reduce((sum, count) => sum + count, 0);
+    options.progress?.(`${world.operations} operations in this round; faults so far: ${struck}`);
+  }, PROGRESS_MS);
+  const working = new Map<FaultKind, Promise<void>>();
+  await sleep(WARM_UP_MS);
+  while (performance.now() < endMs) {
+    const next = faults.next();
+    if (next.done) break;
+    await working.get(next.value); // of one kind, one at a time
+    if (isCrash(next.value)) await Promise.all([...working].filter(([kind]) => isCrash(kind)).map(([, done]) => done));
+    const done = strike(next.value, world, random)
+      .then((struck) => {
+        if (struck) tally.faults[next.value] += 1;
+      })
+      .catch((error: Error) => {
+        world.failures.push(`the fault ${next.value}: ${error.message}`);
+      });
+    working.set(next.value, done);
+    await sleep(random.below(2 * options.faultEveryMs));
+  }
+  await Promise.all(working.values());
+  await sleep(Math.max(0, endMs - performance.now()));
+  clearInterval(timer);
+  const clients = world.clients;
+  const history = await world.endRound();
+  tally.add(checkHistory(history, STALE_BOUND_MS * 1_000), history);
+  for (const { last } of clients) tally.addCodes(last.codes);
+}
+
+/** Some ask Postgres whom to strike, which may be away by another fault: then again a little later. */
+async function strike(kind: FaultKind, world: World, random: Random): Promise<boolean> {
+  for (let attempt = 0; attempt < STRIKES_MAX; attempt++) {
+    try {
+      await FAULTS[kind](world, random);
+      return true;
+    } catch (error) {
+      if (!isAway(error)) throw error;
+      await sleep(RETRY_MS);
+    }
+  }
+  return false;
+}
+
+function isAway(error: unknown): boolean {
+  const { code = '', message = '' } = error as { code?: string; message?: string };
+  return /^(57P0|ECONN|ENOENT|EPIPE)/.test(code) || /terminated|timeout|ended/i.test(message);
+}
+
+const isCrash = (kind: FaultKind): boolean => kind === 'killBackend' || kind === 'restartPostgres';
+
+class Tally {
+  readonly faults = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])) as Record<FaultKind, number>;
+  readonly #codes: Record<string, number> = {};
+  readonly #examples: Found[] = [];
+  #reads = 0;
+  #writes = 0;
+  #stalestUs = 0;
+  violations = 0;
+
+  add(verdict: ReturnType<typeof checkHistory>, history: Parameters<typeof checkHistory>[0]): void {
+    this.#reads += verdict.reads;
+    this.#writes += verdict.writes;
+    this.#stalestUs = Math.max(this.#stalestUs, verdict.stalestUs);
+    this.violations += verdict.violations.length;
+    const room = EXAMPLES_SHOWN_MAX - this.#examples.length;
+    const first = (violation: Violation): Found => ({ ...violation, neighbours: neighbours(violation, history) });
+    this.#examples.push(...verdict.violations.slice(0, room).map(first));
+  }
+
+  addCodes(codes: Readonly<Record<string, number>>): void {
+    for (const [code, count] of Object.entries(codes)) this.#codes[code] = (this.#codes[code] ?? 0) + count;
+  }
+
+  get figures() {
+    return {
+      operations: this.#reads + this.#writes,
+      reads: this.#reads,
+      writes: this.#writes,
+      faults: this.faults,
+      failedCalls: this.#codes,
+      staleBoundMs: STALE_BOUND_MS,
+      stalestMs: this.#stalestUs / 1_000,
+      violations: this.violations,
+      examples: this.#examples,
+    };
+  }
+}
