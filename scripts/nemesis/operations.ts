@@ -116,7 +116,7 @@ export class Operations {
     const key = this.#random.pick(this.#own);
     const ttlMs = 100 + this.#random.below(1_000);
     const what = { kind: 'expire', key, version: this.#versions.get(key) ?? 0, ttlUs: ttlMs * 1_000 } as const;
-    return this.#ground.recorder.write(what, async () => void (await this.#ground.cache.expire(key, ttlMs / 1_000)));
+    return this.#ground.recorder.write(what, () => this.#ground.cache.expire(key, ttlMs / 1_000));
   }
 
   #incr(): Promise<unknown> {

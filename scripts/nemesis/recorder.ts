@@ -22,8 +22,10 @@ export class Recorder {
     try {
       const result = await run();
       const version = typeof result === 'number' || typeof result === 'boolean' ? { version: Number(result) } : {};
-      this.#put({ e: number, resp: nowUs(), outcome: 'ok', ...version });
-      return 'ok';
+      // Nothing was there to expire: the table may just have been emptied, and memory not know it yet.
+      const outcome = what.kind === 'expire' && result === false ? 'no' : 'ok';
+      this.#put({ e: number, resp: nowUs(), outcome, ...(what.kind !== 'expire' && version) });
+      return outcome;
     } catch (error) {
       const isKnown = error instanceof CacheError && error.code !== 'ERR_UNKNOWN_OUTCOME' && what.kind !== 'update';
       const outcome = isKnown ? 'no' : 'unknown';

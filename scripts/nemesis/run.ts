@@ -98,7 +98,9 @@ async function round(
   clearInterval(timer);
   const clients = world.clients;
   const history = await world.endRound();
-  tally.add(checkHistory(history, STALE_BOUND_MS * 1_000), history);
+  const verdict = checkHistory(history, STALE_BOUND_MS * 1_000);
+  tally.add(verdict, history);
+  if (verdict.violations.length === 0) world.forgetRound();
   for (const { last } of clients) tally.addCodes(last.codes);
 }
 

@@ -103,9 +103,7 @@ export class World {
     }
     await Promise.all(this.clients.map((client) => client.end('SIGTERM')));
     const parts = [...this.#past, ...this.clients].map(({ setup, actor }) => {
-      const history = parseHistory(readFileSync(setup.file, 'utf8'), actor);
-      rmSync(setup.file);
-      return history;
+      return parseHistory(readFileSync(setup.file, 'utf8'), actor);
     });
     this.#past = [...this.#past, ...this.clients];
     this.clients = [];
@@ -114,6 +112,11 @@ export class World {
       reads: parts.flatMap(({ reads }) => reads),
       crashes: this.#crashes,
     };
+  }
+
+  /** The files of a round in which nothing was found; others are kept, to be looked into. */
+  forgetRound(): void {
+    for (const { setup } of this.#past) rmSync(setup.file);
   }
 
   get operations(): number {
