@@ -95,11 +95,15 @@ function registerDemands(own: readonly Write[], killers: readonly Write[]): KeyD
   const settled = new Staircase<Write>();
   for (const write of own) {
     if (write.outcome !== 'ok') continue;
-    if (write.kind === 'expire') demands.demand(write, write.version + 0.5, endOfLife(write));
-    else demands.demand(write, write.version);
-    if (write.kind !== 'set') continue;
-    settled.add(write.resp, write.version, write);
-    if (write.ttlUs !== undefined) demands.demand(write, write.version + 0.5, endOfLife(write));
+    if (write.kind !== 'expire') demands.demand(write, write.version);
+    if (write.kind === 'set') settled.add(write.resp, write.version, write);
+  }
+  const lives = own.filter(({ kind, outcome }) => outcome !== 'no' && (kind === 'set' || kind === 'expire'));
+  for (const [at, write] of lives.entries()) {
+    const end = endOfLife(write);
+    const next = lives[at + 1];
+    const isProlonged = next !== undefined && next.kind === 'expire' && next.inv < end;
+    if (write.outcome === 'ok' && !isProlonged) demands.demand(write, write.version + 0.5, end);
   }
   const tag = sets[0]?.tag;
   for (const killer of killers) {

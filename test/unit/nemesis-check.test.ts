@@ -104,6 +104,20 @@ test('an invalidation leaves what was written at the same time or later, and wha
   assert.equal(broken([set(1, 0, { tag: 'tag:1' }), kill], [read(1, 2_000)]), []);
 });
 
+test('a second expire gives another life, longer or shorter', () => {
+  const [short, long] = [10_000, 1_000_000];
+  const lives = (first: number, second: number, more: Partial<Write> = {}) => [
+    set(1, 0),
+    set(1, 20, { kind: 'expire', ttlUs: first }),
+    set(1, 40, { kind: 'expire', ttlUs: second, ...more }),
+  ];
+  const late = [read(1, 200_000)];
+  assert.equal(broken(lives(short, long), late), []);
+  assert.equal(broken(lives(short, long, unknown), late), []);
+  assert.equal(broken(lives(long, short), late), ['bounded staleness']);
+  assert.equal(broken(lives(short, long, { outcome: 'no' }), late), ['bounded staleness']);
+});
+
 test('a miss has a reason', () => {
   assert.equal(broken([set(1, 0)], [read(undefined, 20)]), ['nothing is lost']);
   assert.equal(broken([set(1, 0)], [read(undefined, 5)]), []);
