@@ -30,6 +30,8 @@ const SOCKET_PATH_BYTES_MAX = 107;
 const PORT_DEFAULT = 5432;
 /** From the start of the process to its readiness, recovery after a crash included. */
 const START_LIMIT_MS = 60_000;
+/** How long the output of a child that has ended may take to be read. */
+const LAST_WORDS_MS = 2_000;
 
 export interface EmbeddedOptions {
   /** Folder for the cluster (cluster/), its socket (run/) and, where needed, the binaries; made where missing. */
@@ -103,17 +105,17 @@ function quoteFolder(folder: string): string {
   return `"${folder.replaceAll('"', '""')}"`;
 }
 
-/** Lines of a child go to `log`; the last ones are kept for an error message. */
-function follow(child: ChildProcess, log: (line: string) => void): string[] {
+/** Lines of a child go to `log`; the last ones are kept for an error message, all of them once `read` has resolved. */
+function follow(child: ChildProcess, log: (line: string) => void): { tail: string[]; read: Promise<unknown> } {
   const tail: string[] = [];
   const stream = child.stderr!;
   (stream as unknown as { unref?: () => void }).unref?.();
-  createInterface({ input: stream }).on('line', (line) => {
+  const lines = createInterface({ input: stream }).on('line', (line) => {
     tail.push(line);
     if (tail.length > TAIL_LINES) tail.shift();
     log(line);
   });
-  return tail;
+  return { tail, read: new Promise((resolve) => lines.once('close', resolve)) };
 }
 
 /**
@@ -169,7 +171,7 @@ export async function startPostgres(options: EmbeddedOptions): Promise<EmbeddedP
     removeForeignPidFile(home.cluster);
     const { folder, temporary } = socketFolder(home, port, options.socketDir);
     const child = launch(home, folder, port, options.settings);
-    const tail = follow(child, log);
+    const { tail, read } = follow(child, log);
     const master = await untilReady(home, child, end);
     const mine = master !== undefined && master.pid === child.pid;
     if (master && mine) {
@@ -181,6 +183,8 @@ export async function startPostgres(options: EmbeddedOptions): Promise<EmbeddedP
       });
     }
     if (temporary) rmSync(folder, { recursive: true, force: true });
+    // A child may be seen to have ended before its last words have been read.
+    if (master === undefined) await Promise.race([read, sleep(LAST_WORDS_MS)]);
     const held = tail.some((line) => line.includes('shared memory block') || line.includes('postmaster.pid'));
     if (master === undefined && !(held && Date.now() < end)) {
       throw new CacheError('ERR_DATABASE', `the embedded Postgres did not start:\n${tail.join('\n')}`);

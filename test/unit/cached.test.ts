@@ -139,7 +139,7 @@ test('inherit, beta and grace are handed to the cache where they are given, and 
   const cache = new (class extends LocMemCache {
     override getOrSet(...args: Parameters<LocMemCache['getOrSet']>): never {
       seen.push(args[2]);
-      return super.getOrSet(...args) as never;
+      return super.getOrSet(args[0], args[1]) as never;
     }
   })();
   cached({ cache, keyPrefix: 'a' })(() => 1)();
