@@ -67,7 +67,8 @@ export class Operations {
 
   #anyRegister(): string {
     const { lives, slot } = this.#ground;
-    const other = this.#random.below(4) === 0 ? slot : this.#random.below(keys.SLOTS);
+    const hot = Math.floor(nowUs() / 1_000_000) % keys.SLOTS; // many readers at once meet its writer
+    const other = this.#random.pick([hot, hot, slot, this.#random.below(keys.SLOTS)]);
     const isFirst = lives[other]! % keys.LIVES_PER_ROUND <= 1;
     const life = lives[other]! - (!isFirst && this.#random.below(10) === 0 ? 1 : 0);
     return this.#random.pick(keys.registersOfSlot(other, life));
