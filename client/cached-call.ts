@@ -5,6 +5,7 @@ import { DEFAULT_TTL_SECONDS } from '../shared/protocol.js';
 import { checkAdapter, getAdapter } from './backends/registry.js';
 import { argumentsKey, givenKey } from './cached-key.js';
 import type { CacheChoice, CachedOptions } from './cached-types.js';
+import { PgCachedClient } from './client.js';
 import { getCache } from './global-cache.js';
 
 export type Callable = (this: unknown, ...args: unknown[]) => unknown;
@@ -35,7 +36,7 @@ export function makeCached(fn: Callable, options: Options, prefix: Prefix): Call
       rememberPromises(cache, prefix.text!);
       return Promise.resolve(result);
     };
-    const result = cache.getOrSet(keyOf(self, args), load, getOrSetOptions(options, self, args));
+    const result = cache.getOrSet(keyOf(self, args), load, getOrSetOptions(cache, options, self, args));
     return answersPromises(cache, prefix.text!) ? Promise.resolve(result) : result;
   };
   const wrapper: Callable = types.isAsyncFunction(fn)
@@ -73,8 +74,9 @@ function cacheOf(choice: CacheChoice | undefined): CacheAdapter {
   return checkAdapter(typeof choice === 'function' ? choice() : choice, 'the cache option of cached');
 }
 
-function getOrSetOptions(options: Options, self: unknown, args: unknown[]): GetOrSetOptions {
-  const { ttl = DEFAULT_TTL_SECONDS, tags, inherit, beta, grace } = options;
+function getOrSetOptions(cache: CacheAdapter, options: Options, self: unknown, args: unknown[]): GetOrSetOptions {
+  const { ttl = DEFAULT_TTL_SECONDS, tags, beta, grace } = options;
+  const inherit = options.inherit ?? (cache instanceof PgCachedClient ? 'auto' : undefined);
   return {
     ttl,
     ...(tags !== undefined && { tags: typeof tags === 'function' ? tags.apply(self as undefined, args) : tags }),

@@ -20,8 +20,8 @@ export interface CachedOptions<
   key?: (...args: A) => string | readonly unknown[];
   /** Names by which `invalidateTags` drops the results. */
   tags?: readonly string[] | ((...args: A) => readonly string[]);
-  /** As in `getOrSet`, for the caches that offer it. */
-  inherit?: boolean;
+  /** As in `getOrSet`, for the caches that offer it. `inherit` is 'auto' where it is missing and the cache is a client of the daemon. */
+  inherit?: boolean | 'auto';
   beta?: number;
   grace?: Ttl;
 }

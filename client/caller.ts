@@ -8,9 +8,11 @@ import { Doubt } from './doubt.js';
 import { LOAD, type LoadAnswer } from './load-ops.js';
 import type { NearTier } from './near.js';
 import { acquireNear, releaseNear } from './near-link.js';
+import type { FlagsAndKey } from './near-ops.js';
 import * as ops from './ops.js';
 import type { CheckedConnectOptions } from './options.js';
 import { OwedDeletes } from './owed.js';
+import { isInheriting, PartReader } from './parts.js';
 import { refuseInTransaction } from './transaction.js';
 
 /** What `onUnavailable: 'degrade'` hides from reads and sets. */
@@ -56,10 +58,15 @@ export class Caller {
     this.channel.close();
   }
 
-  /** The near tier, unless this process has reason to doubt what tiers hold of the key. */
+  /** The near tier; not where this process has reason to doubt what tiers hold of the key, nor for who asks for names. */
   nearFor(key: string): NearTier | undefined {
-    if (this.near === undefined || this.channel.closed) return undefined;
+    if (this.near === undefined || this.channel.closed || isInheriting()) return undefined;
     return this.#owed.has(key) || this.doubt.mark(key) !== 0 ? undefined : this.near;
+  }
+
+  /** For the load that runs here, if one does that inherits from what it reads. */
+  reader(): PartReader | undefined {
+    return PartReader.current(this.channel);
   }
 
   /** Whether the error is one that `onUnavailable: 'degrade'` hides. */
@@ -83,22 +90,21 @@ export class Caller {
     return bytes;
   }
 
-  async read<R>(
-    op: ClientOp<readonly [number, string, near?: NearTier | undefined], R>,
-    key: string,
-    absent: R,
-  ): Promise<R> {
+  async read<R>(op: ClientOp<FlagsAndKey, R>, key: string, absent: R): Promise<R> {
+    const reader = this.reader();
     try {
       const settled = this.settled(key);
       if (settled !== undefined) await settled;
       const mark = this.doubt.mark(key);
-      if (mark === 0) return await this.channel.call(op, [0, key, this.near]);
-      const result = await this.channel.call(op, [FLAG.fromTable, key, this.near]);
+      if (mark === 0) return await this.channel.call(op, [0, key, this.near, reader]);
+      const result = await this.channel.call(op, [FLAG.fromTable, key, this.near, reader]);
       this.doubt.settle(key, mark);
       return result;
     } catch (error) {
       if (this.degrades(error)) return absent;
       throw error;
+    } finally {
+      reader?.keys([key]);
     }
   }
 
@@ -107,20 +113,23 @@ export class Caller {
     const settled = this.settled(key);
     if (settled !== undefined) await settled;
     const mark = this.doubt.mark(key);
-    if (mark === 0) return this.channel.call(LOAD, [flags, key, this.near, graceMs, beta]);
-    const answer = await this.channel.call(LOAD, [flags | FLAG.fromTable, key, this.near, graceMs, beta]);
+    const reader = this.reader();
+    if (mark === 0) return this.channel.call(LOAD, [flags, key, this.near, reader, graceMs, beta]);
+    const asked = flags | FLAG.fromTable;
+    const answer = await this.channel.call(LOAD, [asked, key, this.near, reader, graceMs, beta]);
     // A value under grace is nobody's news of the key.
     if (answer.kind !== 'stale') this.doubt.settle(key, mark);
     return answer;
   }
 
   async readMany(keys: readonly string[]): Promise<readonly unknown[]> {
+    const reader = this.reader();
     try {
       const owed = this.#owed.any ? await this.#stillOwed(keys) : undefined;
       const marks = keys.map((key) => this.doubt.mark(key));
       const partial = this.#options.onUnavailable === 'degrade' ? FLAG.partial : 0;
       const flags = partial | (marks.some((mark) => mark !== 0) ? FLAG.fromTable : 0);
-      const values = await this.channel.call(ops.GET_MANY, [flags, keys, this.near]);
+      const values = await this.channel.call(ops.GET_MANY, [flags, keys, this.near, reader]);
       for (const [i, key] of keys.entries()) {
         // A miss may mean that the key's database is away: then the table was not asked.
         const isAnswered = partial === 0 || values[i] !== undefined;
@@ -130,6 +139,8 @@ export class Caller {
     } catch (error) {
       if (this.degrades(error)) return [];
       throw error;
+    } finally {
+      reader?.keys(keys);
     }
   }
 

@@ -21,6 +21,9 @@ export class Channel implements Subscriber, CallOwner {
   maxValueBytes: number = LIMIT.valueBytesMax;
   /** How SQL calls the function that invalidates in this namespace; undefined where there is none. */
   invalidateFunction: string | undefined;
+  /** The database whose log tells of the namespace; undefined where none does, or (see `isPlaced`) it was never told. */
+  place: string | undefined;
+  isPlaced = false;
   readonly #connection: Connection;
   readonly #timeoutMs: number;
   readonly #onOpen: () => void;
@@ -126,12 +129,15 @@ export class Channel implements Subscriber, CallOwner {
     return undefined;
   }
 
-  #opened({ number, maxValueBytes, invalidateFunction }: Opened): void {
+  #opened({ number, maxValueBytes, invalidateFunction, place }: Opened): void {
     if (this.#closed) return;
     this.#opening = false;
     this.#number = number;
     this.maxValueBytes = maxValueBytes;
     this.invalidateFunction = invalidateFunction;
+    // Another daemon may call another database by the same name.
+    this.place = place === undefined ? undefined : `${this.#connection.path} ${place}`;
+    this.isPlaced = true;
     this.#onOpen();
     const waiting = this.#waiting;
     this.#waiting = [];

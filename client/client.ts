@@ -21,6 +21,7 @@ import { askLease, type Leased, type LeaseOptions } from './lease.js';
 import { Loader } from './loader.js';
 import * as ops from './ops.js';
 import { type CheckedConnectOptions, type ConnectOptions, checkConnectOptions } from './options.js';
+import { isInheriting } from './parts.js';
 import { type CacheTransaction, runTransaction, type TransactionClient } from './transaction.js';
 
 /** A client of the daemon for one namespace; made by {@link connect}. Every call has a deadline of `timeoutMs`. */
@@ -62,12 +63,15 @@ export class PgCachedClient implements Cache {
 
   async has(key: string): Promise<boolean> {
     const stored = storedKey(key);
+    // What is there now is a part like any other: its names are told with its value.
+    if (isInheriting()) return (await this.#caller.read(ops.GET, stored, undefined)) !== undefined;
     return this.#caller.nearFor(stored)?.has(stored) || this.#caller.read(ops.HAS, stored, false);
   }
 
   /**
    * Reads the near tier alone, at once. For the places that cannot wait, such as rendering.
-   * @returns the value, perhaps frozen (docs/near.md); undefined where the near tier does not hold it, or is off
+   * @returns the value, perhaps frozen (docs/near.md); undefined where the near tier does not hold it, or is off,
+   *   and in a load that inherits from what it reads
    * @throws CacheError ERR_INVALID_KEY
    */
   peek<T = unknown>(key: string): T | undefined {
@@ -170,6 +174,7 @@ export class PgCachedClient implements Cache {
   async ttl(key: string): Promise<number | undefined> {
     const stored = storedKey(key);
     try {
+      if (isInheriting()) await this.#caller.read(ops.GET, stored, undefined);
       await this.#caller.settled(stored);
       const ms = await this.#caller.channel.call(ops.TTL, [stored]);
       return ms === undefined ? undefined : ms / 1000;

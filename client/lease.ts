@@ -60,10 +60,16 @@ export async function askLease(
   try {
     answer = await caller.askLoad(key, options.isClusterWide ? FLAG.cluster : 0, 0, options.beta);
   } catch (error) {
+    caller.reader()?.lose();
     if (error instanceof LoadSkipped || caller.degrades(error)) return { value: undefined, lease: NOWHERE };
     throw error;
   }
-  if (answer.kind === 'nothing') return { value: undefined, lease: undefined };
+  const reader = caller.reader();
+  reader?.keys([key]);
+  if (answer.kind === 'nothing') {
+    reader?.lose();
+    return { value: undefined, lease: undefined };
+  }
   if (answer.kind !== 'load') return { value: answer.value, lease: undefined };
   const { value, isCurrent } = answer;
   return { value: isCurrent ? value : undefined, lease: newLease(caller, key, answer) };
@@ -82,7 +88,8 @@ function newLease(
       const { ttlMs, tags, graceMs = 0 } = setOptions(options);
       const bytes = caller.pack(filling);
       const deltaMs = performance.now() - givenMs;
-      const args = [FLAG.once, token, bytes, ttlMs, tags, graceMs, deltaMs, key, caller.near] as const;
+      caller.reader()?.loaded(key, tags, undefined);
+      const args = [FLAG.once, token, bytes, ttlMs, tags, graceMs, deltaMs, [], key, caller.near, undefined] as const;
       const answer = await caller.channel.call(FILL, args, epoch);
       return answer.kind !== 'nothing';
     },

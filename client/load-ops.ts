@@ -1,11 +1,12 @@
 import { unpack } from '../shared/codec.js';
-import { OP, STATUS } from '../shared/protocol.js';
+import { FLAG, OP, STATUS } from '../shared/protocol.js';
 import type { WireReader } from '../shared/wire-reader.js';
 import type { ClientOp } from './call.js';
 import { loadError } from './failures.js';
 import type { NearTier } from './near.js';
-import { nearFlags, readValue } from './near-ops.js';
+import { readFlags, readValue } from './near-ops.js';
 import { readNothing, type Tags, writeTags, writeTtl } from './ops.js';
+import type { PartReader } from './parts.js';
 
 // The ops of loads, as this side writes and reads them; the layouts stand in shared/protocol.ts.
 
@@ -25,18 +26,30 @@ export type LoadAnswer =
   | { readonly kind: 'nothing' };
 
 export const LOAD: ClientOp<
-  readonly [flags: number, key: string, near: NearTier | undefined, graceMs: number, beta: number],
+  readonly [
+    flags: number,
+    key: string,
+    near: NearTier | undefined,
+    reader: PartReader | undefined,
+    graceMs: number,
+    beta: number,
+  ],
   LoadAnswer
 > = {
   code: OP.load,
   writes: false,
   patient: true,
   fields: 5,
-  encode: (w, ns, [flags, key, near, graceMs, beta]) =>
-    w.uint(ns).uint(nearFlags(flags, near)).str(key).number(graceMs).number(beta),
-  decode: (r, status, epoch, [, key, near]) => {
-    if (status === STATUS.ok) return { kind: 'value', value: readValue(r, key, near) };
-    return readLoadAnswer(r, status, epoch, key, near);
+  encode: (w, ns, [flags, key, near, reader, graceMs, beta]) =>
+    w
+      .uint(ns)
+      .uint(readFlags(flags, near, reader))
+      .str(key)
+      .number(graceMs)
+      .number(beta),
+  decode: (r, status, epoch, [, key, near, reader]) => {
+    if (status === STATUS.ok) return { kind: 'value', value: readValue(r, key, near, reader) };
+    return readLoadAnswer(r, status, epoch, key, near, reader);
   },
 };
 
@@ -50,29 +63,43 @@ export const FILL: ClientOp<
     tags: Tags,
     graceMs: number,
     deltaMs: number,
+    names: readonly string[],
     key: string,
     near: NearTier | undefined,
+    reader: PartReader | undefined,
   ],
   LoadAnswer
 > = {
   code: OP.fill,
   writes: false,
   patient: true,
-  fields: 8,
-  encode: (w, ns, [flags, token, value, ttlMs, tags, graceMs, deltaMs]) =>
-    writeTags(writeTtl(w.uint(ns).uint(flags).number(token).bin(value), ttlMs), tags)
+  fields: 9,
+  encode: (w, ns, [flags, token, value, ttlMs, tags, graceMs, deltaMs, names, , , reader]) => {
+    const asked = reader === undefined ? flags : flags | FLAG.names;
+    writeTags(writeTtl(w.uint(ns).uint(asked).number(token).bin(value), ttlMs), tags)
       .number(graceMs)
-      .number(deltaMs),
-  decode: (r, status, epoch, [, , , , , , , key, near]) => readLoadAnswer(r, status, epoch, key, near),
+      .number(deltaMs);
+    writeTags(w, names);
+  },
+  decode: (r, status, epoch, [, , , , , , , , key, near, reader]) =>
+    readLoadAnswer(r, status, epoch, key, near, reader),
 };
 
 /** What there is at once for a caller whose load failed or is slow. */
-export const STALE: ClientOp<readonly [key: string, near: NearTier | undefined, graceMs: number], LoadAnswer> = {
+export const STALE: ClientOp<
+  readonly [key: string, near: NearTier | undefined, reader: PartReader | undefined, graceMs: number],
+  LoadAnswer
+> = {
   code: OP.stale,
   writes: false,
-  fields: 3,
-  encode: (w, ns, [key, , graceMs]) => w.uint(ns).str(key).number(graceMs),
-  decode: (r, status, epoch, [key, near]) => readLoadAnswer(r, status, epoch, key, near),
+  fields: 4,
+  encode: (w, ns, [key, , reader, graceMs]) =>
+    w
+      .uint(ns)
+      .uint(reader === undefined ? 0 : FLAG.names)
+      .str(key)
+      .number(graceMs),
+  decode: (r, status, epoch, [key, near, reader]) => readLoadAnswer(r, status, epoch, key, near, reader),
 };
 
 export const ABANDON: ClientOp<readonly [flags: number, token: number, error: Uint8Array | undefined], void> = {
@@ -94,19 +121,25 @@ function readLoadAnswer(
   epoch: number,
   key: string,
   near: NearTier | undefined,
+  reader: PartReader | undefined,
 ): LoadAnswer {
   const open = (bytes: Uint8Array) => (near === undefined ? unpack(bytes) : near.accept(key, bytes, undefined));
   if (status === STATUS.load) {
     const token = r.number('token');
     const bytes = r.binOrNil('value');
     const value = bytes === undefined ? undefined : open(bytes);
-    return { kind: 'load', token, epoch, value, isCurrent: r.bool('current') };
+    const isCurrent = r.bool('current');
+    reader?.names(r.strsOrNil('names'));
+    return { kind: 'load', token, epoch, value, isCurrent };
   }
   if (status === STATUS.stale) {
     const value = open(r.bin('value'));
     const error = r.binOrNil('error');
+    reader?.names(r.strsOrNil('names'));
     return { kind: 'stale', value, error: error === undefined ? undefined : loadError(error) };
   }
   if (status === STATUS.miss) return { kind: 'nothing' };
-  return { kind: 'value', value: open(r.bin('value')) };
+  const value = open(r.bin('value'));
+  reader?.names(r.strsOrNil('names'));
+  return { kind: 'value', value };
 }

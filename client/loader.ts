@@ -1,12 +1,13 @@
 import type { Load } from '../shared/cache.js';
 import { CacheError } from '../shared/errors.js';
 import type { CheckedLoadOptions } from '../shared/load-options.js';
-import { LoadRun } from '../shared/load-run.js';
 import { FLAG } from '../shared/protocol.js';
 import type { Caller } from './caller.js';
 import { LoadSkipped, packSkipped, packThrown } from './failures.js';
 import { ABANDON, FILL, type LoadAnswer, STALE } from './load-ops.js';
+import { within } from './parts.js';
 import { withPatience } from './patience.js';
+import { Running } from './running.js';
 import { refuseInTransaction } from './transaction.js';
 
 type Granted = Extract<LoadAnswer, { kind: 'load' }>;
@@ -32,7 +33,7 @@ export class Loader {
   readonly #caller: Caller;
   readonly #abort = new AbortController();
   /** Loads that run while the daemon is away, by key. */
-  readonly #local = new Map<string, Promise<unknown>>();
+  readonly #local = new Map<string, Running>();
 
   constructor(caller: Caller) {
     this.#caller = caller;
@@ -58,18 +59,21 @@ export class Loader {
   }
 
   async #answer(key: string, load: Load<unknown>, options: CheckedLoadOptions): Promise<Answer> {
+    const reader = this.#caller.reader();
     let answer: LoadAnswer;
     try {
-      const flags = options.isClusterWide ? FLAG.cluster : 0;
+      const flags = (options.isClusterWide ? FLAG.cluster : 0) | (options.inherit === false ? 0 : FLAG.inherits);
       answer = await this.#caller.askLoad(key, flags, options.graceMs ?? 0, options.beta);
     } catch (error) {
-      if (error instanceof LoadSkipped) return this.#loadAlone(load, options);
+      if (error instanceof LoadSkipped) return this.#loadAlone(key, load, options);
       if (this.#caller.degrades(error)) return { value: await this.#loadLocally(key, load, options) };
+      reader?.lose();
       throw error;
     }
+    reader?.keys([key]);
     if (answer.kind === 'load' && answer.isCurrent) {
-      // What becomes of a refresh is told to those who wait for it, if anybody does.
-      void this.#carryOut(key, answer, load, options).catch(() => {});
+      // What becomes of a refresh is told to those who wait for it, if anybody does; and it is no part of anything here.
+      void within(undefined, () => this.#carryOut(key, answer, load, options)).catch(() => {});
       return { value: answer.value };
     }
     return this.#follow(key, answer, load, options);
@@ -77,9 +81,13 @@ export class Loader {
 
   async #follow(key: string, answer: LoadAnswer, load: Load<unknown>, options: CheckedLoadOptions): Promise<Answer> {
     if (answer.kind === 'value') return { value: answer.value };
-    if (answer.kind === 'nothing') return { value: undefined };
+    if (answer.kind === 'nothing') {
+      // Nor is it known what the load read that came to nothing.
+      this.#caller.reader()?.lose();
+      return { value: undefined };
+    }
     if (answer.kind === 'load') return this.#carryOut(key, answer, load, options);
-    if (answer.error instanceof LoadSkipped) return this.#loadAlone(load, options);
+    if (answer.error instanceof LoadSkipped) return this.#loadAlone(key, load, options);
     const reason =
       answer.error ?? new CacheError('ERR_DATABASE', 'the daemon answers under grace while Postgres does not');
     return { value: answer.value, staleBecause: { reason } };
@@ -87,20 +95,23 @@ export class Loader {
 
   async #carryOut(key: string, granted: Granted, load: Load<unknown>, options: CheckedLoadOptions): Promise<Answer> {
     const { token, epoch } = granted;
-    const { near } = this.#caller;
-    const stale = granted.isCurrent ? undefined : granted.value;
-    const run = new LoadRun(this.#abort.signal, options, stale);
+    const { near, channel } = this.#caller;
+    const reader = this.#caller.reader();
+    this.#refuseToInherit(options, token, epoch);
     const startedMs = performance.now();
+    const running = this.#start(load, options, granted.isCurrent ? undefined : granted.value);
+    const { run, parts } = running;
     let value: unknown;
     try {
-      value = await load(run);
+      value = await running.result(key, reader);
     } catch (error) {
       this.#abandon(token, epoch, packThrown(error));
       const instead = await this.#underGrace(key, options, () => error, epoch);
       if (instead === undefined) throw error;
       return instead;
     }
-    if (value === undefined || run.skipped) {
+    const names = parts === undefined ? [] : parts.list();
+    if (value === undefined || run.skipped || names === undefined) {
       this.#abandon(token, epoch, value === undefined ? undefined : packSkipped());
       return { value };
     }
@@ -108,12 +119,13 @@ export class Loader {
     let answer: LoadAnswer;
     try {
       const deltaMs = performance.now() - startedMs;
-      const terms = [run.ttlMs, run.tags, options.graceMs ?? 0, deltaMs] as const;
-      answer = await this.#caller.channel.call(FILL, [0, token, bytes, ...terms, key, near], epoch);
+      const terms = [run.ttlMs, run.tags, options.graceMs ?? 0, deltaMs, names] as const;
+      answer = await channel.call(FILL, [0, token, bytes, ...terms, key, near, reader], epoch);
     } catch (error) {
       // Nobody else may have the value, but the caller asked for it before it was loaded.
       const leaseLost = error instanceof CacheError && error.code === 'ERR_INVALID_TOKEN';
       if (leaseLost || this.#caller.degrades(error)) return { value };
+      reader?.lose();
       throw error;
     }
     return this.#follow(key, answer, load, options);
@@ -129,7 +141,7 @@ export class Loader {
     const { graceMs = 0 } = options;
     if (graceMs === 0) return undefined;
     const answer = await this.#caller.channel
-      .call(STALE, [key, this.#caller.near, graceMs], epoch)
+      .call(STALE, [key, this.#caller.near, this.#caller.reader(), graceMs], epoch)
       .catch(() => undefined);
     if (answer?.kind === 'value') return { value: answer.value };
     return answer?.kind === 'stale' ? { value: answer.value, staleBecause: { reason: reason() } } : undefined;
@@ -150,16 +162,33 @@ export class Loader {
   }
 
   /** For this call alone: nothing is stored. */
-  async #loadAlone(load: Load<unknown>, options: CheckedLoadOptions): Promise<Answer> {
-    return { value: await load(new LoadRun(this.#abort.signal, options)) };
+  async #loadAlone(key: string, load: Load<unknown>, options: CheckedLoadOptions): Promise<Answer> {
+    return { value: await this.#start(load, options).result(key, this.#caller.reader()) };
   }
 
   #loadLocally(key: string, load: Load<unknown>, options: CheckedLoadOptions): Promise<unknown> {
-    let loading = this.#local.get(key);
-    if (loading === undefined) {
-      loading = (async () => load(new LoadRun(this.#abort.signal, options)))().finally(() => this.#local.delete(key));
-      this.#local.set(key, loading);
+    let running = this.#local.get(key);
+    if (running === undefined) {
+      running = this.#start(load, options);
+      this.#local.set(key, running);
+      const ended = () => this.#local.delete(key);
+      running.result(key, undefined).then(ended, ended);
     }
-    return loading;
+    return running.result(key, this.#caller.reader());
+  }
+
+  #start(load: Load<unknown>, options: CheckedLoadOptions, stale?: unknown): Running {
+    const place = options.inherit === false ? undefined : this.#caller.channel.place;
+    return new Running(load, { signal: this.#abort.signal, terms: options, stale, place });
+  }
+
+  /** @throws CacheError ERR_INVALID_ARGUMENT */
+  #refuseToInherit({ inherit }: CheckedLoadOptions, token: number, epoch: number): void {
+    const { namespace, place } = this.#caller.channel;
+    if (inherit !== true || place !== undefined) return;
+    const problem = `inherit needs a namespace that lies whole on one database, which ${namespace} does not`;
+    const error = new CacheError('ERR_INVALID_ARGUMENT', problem);
+    this.#abandon(token, epoch, packThrown(error));
+    throw error;
   }
 }

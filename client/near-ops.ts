@@ -4,11 +4,17 @@ import type { WireReader } from '../shared/wire-reader.js';
 import type { WireWriter } from '../shared/wire-writer.js';
 import type { ClientOp } from './call.js';
 import type { NearTier } from './near.js';
+import type { PartReader } from './parts.js';
 
 // How values are read that a near tier may keep.
 
-/** With a near tier the value goes through it, which may keep it. */
-export type FlagsAndKey = readonly [flags: number, key: string, near?: NearTier | undefined];
+/** With a near tier the value goes through it, which may keep it; with a reader its names are asked for and go there. */
+export type FlagsAndKey = readonly [
+  flags: number,
+  key: string,
+  near?: NearTier | undefined,
+  reader?: PartReader | undefined,
+];
 
 export const NEAR: ClientOp<readonly [near: NearTier, on: boolean, askedMs: number], void> = {
   code: OP.near,
@@ -23,15 +29,28 @@ export const NEAR: ClientOp<readonly [near: NearTier, on: boolean, askedMs: numb
   },
 };
 
-export function writeFlagsAndKey(w: WireWriter, ns: number, [flags, key, near]: FlagsAndKey): void {
-  w.uint(ns).uint(nearFlags(flags, near)).str(key);
+export function writeFlagsAndKey(w: WireWriter, ns: number, [flags, key, near, reader]: FlagsAndKey): void {
+  w.uint(ns)
+    .uint(readFlags(flags, near, reader))
+    .str(key);
 }
 
-export function nearFlags(flags: number, near: NearTier | undefined): number {
+/** A near tier keeps nothing of what is read for its names: it would have to keep them too. */
+export function readFlags(flags: number, near: NearTier | undefined, reader: PartReader | undefined): number {
+  if (reader !== undefined) return flags | FLAG.names;
   return near === undefined ? flags : flags | FLAG.near;
 }
 
-export function readValue(r: WireReader, key: string, near: NearTier | undefined): unknown {
+export function readValue(
+  r: WireReader,
+  key: string,
+  near: NearTier | undefined,
+  reader: PartReader | undefined,
+): unknown {
   const bytes = r.bin('value');
+  if (reader !== undefined) {
+    reader.names(r.strsOrNil('names'));
+    return near === undefined ? unpack(bytes) : near.accept(key, bytes, undefined);
+  }
   return near === undefined ? unpack(bytes) : near.accept(key, bytes, r.numberOrNil('until'));
 }

@@ -6,7 +6,8 @@ import type { WireReader } from '../shared/wire-reader.js';
 import type { WireWriter } from '../shared/wire-writer.js';
 import type { ClientOp } from './call.js';
 import type { NearTier } from './near.js';
-import { type FlagsAndKey, nearFlags, readValue, writeFlagsAndKey } from './near-ops.js';
+import { type FlagsAndKey, readFlags, readValue, writeFlagsAndKey } from './near-ops.js';
+import type { PartReader } from './parts.js';
 
 // Every op as this side writes and reads it; the layouts stand in shared/protocol.ts.
 
@@ -14,6 +15,8 @@ export interface Opened {
   readonly number: number;
   readonly maxValueBytes: number;
   readonly invalidateFunction: string | undefined;
+  /** The database whose log tells of the namespace, if one does. */
+  readonly place: string | undefined;
 }
 
 export type Tags = readonly string[];
@@ -46,6 +49,7 @@ export const OPEN: ClientOp<readonly [namespace: string], Opened> = {
     number: r.uint('ns'),
     maxValueBytes: r.uint('maxValueBytes'),
     invalidateFunction: r.strOrNil('function'),
+    place: r.left > 0 ? r.strOrNil('place') : undefined,
   }),
 };
 
@@ -54,21 +58,27 @@ export const GET: ClientOp<FlagsAndKey, unknown> = {
   writes: false,
   fields: 3,
   encode: writeFlagsAndKey,
-  decode: (r, status, _epoch, [, key, near]) => (status === STATUS.miss ? undefined : readValue(r, key, near)),
+  decode: (r, status, _epoch, [, key, near, reader]) =>
+    status === STATUS.miss ? undefined : readValue(r, key, near, reader),
 };
 
 export const GET_MANY: ClientOp<
-  readonly [flags: number, keys: readonly string[], near?: NearTier | undefined],
+  readonly [flags: number, keys: readonly string[], near?: NearTier | undefined, reader?: PartReader | undefined],
   unknown[]
 > = {
   code: OP.getMany,
   writes: false,
   fields: 3,
-  encode: (w, ns, [flags, keys, near]) => w.uint(ns).uint(nearFlags(flags, near)).strs(keys),
-  decode: (r, _status, _epoch, [, keys, near]) => {
+  encode: (w, ns, [flags, keys, near, reader]) =>
+    w
+      .uint(ns)
+      .uint(readFlags(flags, near, reader))
+      .strs(keys),
+  decode: (r, _status, _epoch, [, keys, near, reader]) => {
     const values = r.binsOrNils('values');
+    reader?.names(r.strsOrNil('names'));
     if (near === undefined) return values.map((value) => (value === undefined ? undefined : unpack(value)));
-    const untilsMs = r.numbersOrNils('untils');
+    const untilsMs = reader === undefined ? r.numbersOrNils('untils') : [];
     return values.map((value, i) =>
       value === undefined ? undefined : near.accept(keys[i] as string, value, untilsMs[i]),
     );

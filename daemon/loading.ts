@@ -6,7 +6,7 @@ import type { ClusterLeases } from './cluster-leases.js';
 import { asCacheError } from './database.js';
 import type { Loads } from './loads.js';
 import type { KeptEntry, Memory } from './memory.js';
-import type { Awaitable, Bytes, FillTerms, Holder, LoadAsk, LoadOutcome } from './namespace.js';
+import type { Awaitable, Bytes, FillTerms, Holder, LoadAsk, LoadOutcome, NamedValue, Names } from './namespace.js';
 import type { Reads } from './reads.js';
 import type { StoreStats } from './store-stats.js';
 
@@ -28,6 +28,7 @@ export interface LoadingOptions {
 /** A value that has not expired, and what XFetch has to know of it. */
 interface Current {
   readonly bytes: Bytes;
+  readonly names: Names;
   readonly leftMs: number;
   readonly deltaMs?: number | undefined;
 }
@@ -56,7 +57,8 @@ export class Loading {
     const { loads, namespace, defaultTtlMs, stats } = this.#options;
     const { ttlMs = defaultTtlMs, graceMs, deltaMs } = terms;
     const key = loads.keyOf(token, holder);
-    const names = terms.tags.map((tag) => tagName(namespace, tag));
+    const tagNames = terms.tags.map((tag) => tagName(namespace, tag));
+    const names = terms.names === undefined ? tagNames : [...new Set([...tagNames, ...terms.names])];
     const result = await loads.fill(token, holder, value, { ttlMs, names, graceMs, deltaMs });
     if (result.kind === 'refused') {
       if (terms.once) return { kind: 'nothing' };
@@ -68,57 +70,57 @@ export class Loading {
 
   stale(key: string, graceMs: number): Awaitable<LoadOutcome> {
     const entry = this.#options.fromMemory(key);
-    if (entry !== undefined) return { kind: 'value', bytes: entry.bytes };
-    const bytes = this.#options.memory.stale(key, graceMs);
-    return bytes === undefined ? this.#staleInTable(key, graceMs) : this.#served(bytes, undefined);
+    if (entry !== undefined) return asValue(entry);
+    const stale = this.#options.memory.stale(key, graceMs);
+    return stale === undefined ? this.#staleInTable(key, graceMs) : this.#served(stale);
   }
 
   async #staleInTable(key: string, graceMs: number): Promise<LoadOutcome> {
     try {
       const { entry, stale } = await this.#options.reads.ask(key);
-      if (entry !== undefined) return { kind: 'value', bytes: entry.bytes };
+      if (entry !== undefined) return asValue(entry);
       const usableMs = Math.min(graceMs, stale?.graceMs ?? 0);
-      if (stale !== undefined && -stale.leftMs < usableMs) return this.#served(stale.bytes, undefined);
+      if (stale !== undefined && -stale.leftMs < usableMs) return this.#served(stale);
     } catch {
       // There is nothing, then.
     }
     return { kind: 'nothing' };
   }
 
-  #served(bytes: Bytes, error: Bytes | undefined): LoadOutcome {
+  #served({ bytes, names }: NamedValue): LoadOutcome {
     this.#options.stats.stale += 1;
-    return { kind: 'stale', bytes, error };
+    return { kind: 'stale', bytes, error: undefined, names };
   }
 
   #fromMemory(key: string, holder: Holder, ask: LoadAsk): Awaitable<LoadOutcome> | undefined {
     const entry = ask.fromTable ? undefined : this.#options.fromMemory(key);
     if (entry === undefined) return undefined;
-    if (ask.beta === 0) return { kind: 'value', bytes: entry.bytes };
-    const { bytes, deltaMs } = entry;
-    return this.#current(key, holder, ask, { bytes, leftMs: entry.expiresAtMs - this.#options.clock.now(), deltaMs });
+    if (ask.beta === 0) return asValue(entry);
+    const { bytes, names, deltaMs, expiresAtMs } = entry;
+    return this.#current(key, holder, ask, { bytes, names, leftMs: expiresAtMs - this.#options.clock.now(), deltaMs });
   }
 
   /** The value, and for one in a while a refresh of it: see shared/xfetch.ts. One refresh a key at a time. */
   #current(key: string, holder: Holder, ask: LoadAsk, current: Current): Awaitable<LoadOutcome> {
-    const { bytes, leftMs, deltaMs } = current;
+    const { bytes, names, leftMs, deltaMs } = current;
     const { random, loads } = this.#options;
     const isPicked = ask.beta > 0 && leftMs <= leadMs(deltaMs, ask.beta, random()) && loads.flight(key) === undefined;
-    if (!isPicked) return { kind: 'value', bytes };
+    if (!isPicked) return asValue(current);
     if (ask.cluster) return this.#refreshInCluster(key, holder, ask, current);
     const refresh = loads.beginRefresh(key, holder, ask);
-    return refresh === undefined ? { kind: 'value', bytes } : { kind: 'refresh', token: refresh.token, bytes };
+    return refresh === undefined ? asValue(current) : { kind: 'refresh', token: refresh.token, bytes, names };
   }
 
   /** Another server may have just done it: a fill tells nobody, so this server's memory has still the older value. */
   async #refreshInCluster(key: string, holder: Holder, ask: LoadAsk, current: Current): Promise<LoadOutcome> {
     const { loads, reads, clusterLeases } = this.#options;
-    const value: LoadOutcome = { kind: 'value', bytes: current.bytes };
+    const value = asValue(current);
     const lease = await clusterLeases.take(key).catch(() => undefined);
     if (lease === undefined) return value;
     let refresh: ReturnType<Loads['beginRefresh']>;
     try {
       const { entry } = await reads.ask(key);
-      if (entry !== undefined && entry.leftMs > current.leftMs) return { kind: 'value', bytes: entry.bytes };
+      if (entry !== undefined && entry.leftMs > current.leftMs) return asValue(entry);
       refresh = loads.beginRefresh(key, holder, ask);
     } catch {
       return value;
@@ -127,17 +129,17 @@ export class Loading {
     }
     if (refresh === undefined) return value;
     void refresh.flight.done.then(() => lease.release());
-    return { kind: 'refresh', token: refresh.token, bytes: current.bytes };
+    return { kind: 'refresh', token: refresh.token, bytes: current.bytes, names: current.names };
   }
 
   async #load(key: string, holder: Holder, ask: LoadAsk, refusals: number): Promise<LoadOutcome> {
     try {
       return await this.#valueOrLoad(key, holder, ask, refusals);
     } catch (error) {
-      const bytes =
+      const stale =
         asCacheError(error).code === 'ERR_DATABASE' ? this.#options.memory.stale(key, ask.graceMs) : undefined;
-      if (bytes === undefined) throw asCacheError(error);
-      return this.#served(bytes, undefined);
+      if (stale === undefined) throw asCacheError(error);
+      return this.#served(stale);
     }
   }
 
@@ -200,4 +202,8 @@ export class Loading {
       throw error;
     }
   }
+}
+
+function asValue({ bytes, names }: NamedValue): LoadOutcome {
+  return { kind: 'value', bytes, names };
 }

@@ -26,6 +26,12 @@ export interface Refused {
   readonly refusals: number;
 }
 
+/** The last acknowledged write of a namespace's stream. */
+export interface HostWrite {
+  readonly xid: bigint;
+  readonly incarnation: string;
+}
+
 export interface LoadsOptions {
   readonly namespace: string;
   readonly clock: Clock;
@@ -34,7 +40,9 @@ export interface LoadsOptions {
   readonly leases: Leases;
   readonly loadTimeoutMs: number;
   /** The host's last acknowledged write. */
-  lastWrite(): { readonly xid: bigint; readonly incarnation: string } | undefined;
+  lastWrite(): HostWrite | undefined;
+  /** The same of each namespace on this database: what a load that inherits may read. */
+  lastWrites?(): readonly HostWrite[];
 }
 
 /**
@@ -85,11 +93,12 @@ export class Loads {
     ask: LoadAsk,
     refusals: number,
   ): Promise<LoadOutcome> {
-    const { follower, lastWrite } = this.#options;
-    const own = lastWrite();
+    const { follower } = this.#options;
+    const own = this.#ownWrites(ask);
     const { incarnation } = missed.base;
     // A crash took along writes of an earlier incarnation, and their transaction ids are handed out again.
-    const isKnown = () => follower.follows(missed.base) && (own?.incarnation !== incarnation || follower.saw(own.xid));
+    const isSeen = (write: HostWrite) => write.incarnation !== incarnation || follower.saw(write.xid);
+    const isKnown = () => follower.follows(missed.base) && own.every(isSeen);
     if (!isKnown()) await follower.look();
     const sight = isKnown() ? follower.sight : undefined;
     const base =
@@ -121,7 +130,7 @@ export class Loads {
   async fill(token: number, holder: Holder, bytes: Bytes, given: Given): Promise<LoadOutcome | Refused> {
     const { key, flight, terms } = this.#handouts.take(token, holder);
     const { base, refusals, ask } = terms;
-    const value = { kind: 'value', bytes } as const;
+    const value = { kind: 'value', bytes, names: given.names } as const;
     const stored = base === undefined ? 'failed' : await this.#offer({ ...given, key, bytes }, base);
     if (stored === 'refused' && refusals + 1 < REFUSALS_MAX) {
       await this.#options.follower.look();
@@ -138,6 +147,13 @@ export class Loads {
 
   release(holder: Holder): void {
     this.#handouts.release(holder);
+  }
+
+  #ownWrites(ask: LoadAsk): readonly HostWrite[] {
+    const { lastWrite, lastWrites } = this.#options;
+    if (ask.inherits && lastWrites !== undefined) return lastWrites();
+    const own = lastWrite();
+    return own === undefined ? [] : [own];
   }
 
   async #offer(value: Omit<Fill, 'base' | 'incarnation'>, base: Base): Promise<'stored' | 'refused' | 'failed'> {

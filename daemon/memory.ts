@@ -89,11 +89,11 @@ export class Memory {
    * known here, but that nothing known has killed.
    * @param graceMs how long past its expiry the caller takes it; the value's own grace bounds it as well
    */
-  stale(key: string, graceMs: number): Bytes | undefined {
+  stale(key: string, graceMs: number): KeptEntry | undefined {
     const nowMs = this.#clock.now();
     const entry = this.#lru.peek(key, nowMs);
     const usableMs = Math.min(graceMs, entry?.graceMs ?? 0);
-    return entry !== undefined && usableMs > 0 && nowMs < entry.expiresAtMs + usableMs ? entry.bytes : undefined;
+    return entry !== undefined && usableMs > 0 && nowMs < entry.expiresAtMs + usableMs ? entry : undefined;
   }
 
   /** Only the end of a lease may call this. The bytes are copied: a view would keep its whole frame or batch alive. */

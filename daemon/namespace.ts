@@ -6,6 +6,14 @@ export type Bytes = Uint8Array;
 
 export type Awaitable<T> = T | Promise<T>;
 
+/** Names of the log by which a value can die, beside those of its own key and namespace. */
+export type Names = readonly string[];
+
+export interface NamedValue {
+  readonly bytes: Bytes;
+  readonly names: Names;
+}
+
 /** Who may hold a load: a session. Compared by identity. */
 export interface Holder {
   readonly name: string;
@@ -13,16 +21,16 @@ export interface Holder {
 
 /** How a load request ends. */
 export type LoadOutcome =
-  | { readonly kind: 'value'; readonly bytes: Bytes }
+  | { readonly kind: 'value'; readonly bytes: Bytes; readonly names?: Names }
   /**
    * The caller is to compute the value and to come back with this token, a number from 1 to 2^53−1. `stale` is the value
    * that has expired, if there is one within its grace.
    */
   | { readonly kind: 'load'; readonly token: number; readonly stale: Bytes | undefined }
   /** The value, and the caller is to compute it anew although it has not expired. */
-  | { readonly kind: 'refresh'; readonly token: number; readonly bytes: Bytes }
+  | { readonly kind: 'refresh'; readonly token: number; readonly bytes: Bytes; readonly names?: Names }
   /** A value under grace. `error` is what the load threw, packed; undefined where there was none. */
-  | { readonly kind: 'stale'; readonly bytes: Bytes; readonly error: Bytes | undefined }
+  | { readonly kind: 'stale'; readonly bytes: Bytes; readonly error: Bytes | undefined; readonly names?: Names }
   /** The load returned undefined. */
   | { readonly kind: 'nothing' }
   /** The load threw; `error` is the packed error. */
@@ -37,12 +45,16 @@ export interface LoadAsk {
   readonly beta: number;
   /** Whether one server is to load for the cluster. */
   readonly cluster: boolean;
+  /** Whether what the load reads, in any namespace, becomes names of its value. */
+  readonly inherits?: boolean;
 }
 
 /** What a loaded value is given. */
 export interface FillTerms {
   readonly ttlMs: number | undefined;
   readonly tags: readonly string[];
+  /** Names of its parts. */
+  readonly names?: Names;
   readonly graceMs: number;
   /** How long the load took. */
   readonly deltaMs: number;
@@ -60,9 +72,13 @@ export interface Namespace {
   readonly maxValueBytes: number;
   /** The SQL function by which a transaction invalidates here, as it is called; undefined where there is none. */
   readonly invalidateFunction: string | undefined;
+  /** The database whose log says what dies here; missing where no single one does: then nothing is made of parts here. */
+  readonly place?: string | undefined;
   /** What near tiers may keep of it; missing where that is nothing. */
   readonly near?: NearSource | undefined;
   get(key: string, fromTable: boolean): Awaitable<Bytes | undefined>;
+  /** `get` of many, with the names of each; missing where there is no `place`. */
+  named?(keys: readonly string[], fromTable: boolean): Awaitable<(NamedValue | undefined)[]>;
   /** @param partial keys that can't be read, where others can, are misses; without it the whole call fails */
   getMany(keys: readonly string[], fromTable: boolean, partial: boolean): Awaitable<(Bytes | undefined)[]>;
   has(key: string, fromTable: boolean): Awaitable<boolean>;

@@ -71,11 +71,12 @@ export class Shard {
 
   /** @param identity of this daemon, and of nobody else in this database */
   openStores(identity: Identity): Stores {
-    const { config, clock, log, bar } = this.#options;
+    const { node, config, clock, log, bar } = this.#options;
     this.#stores = new Stores(config, {
       database: new BarredDatabase(this.#database, bar),
       clock,
       identity,
+      place: node.name,
       follower: this.#follower,
       onWritten: () => this.#wakeups.send(),
       onSuperseded: () =>

@@ -11,9 +11,10 @@ import type { Follower } from './follower.js';
 import type { Identity } from './identity.js';
 import { Leases } from './leases.js';
 import { Loading } from './loading.js';
-import { Loads } from './loads.js';
-import { type KeptEntry, Memory } from './memory.js';
-import type { Awaitable, Bytes, FillTerms, Holder, LoadAsk, LoadOutcome, Namespace } from './namespace.js';
+import { type HostWrite, Loads } from './loads.js';
+import { Lookups, together } from './lookups.js';
+import { Memory } from './memory.js';
+import type { Awaitable, Bytes, FillTerms, Holder, LoadAsk, LoadOutcome, NamedValue, Namespace } from './namespace.js';
 import { MemoryNear } from './near-source.js';
 import { Reads } from './reads.js';
 import { StoreStats } from './store-stats.js';
@@ -28,6 +29,8 @@ export interface StoreOptions {
   readonly invalidateFunction: string;
   /** False for a namespace whose every read goes to the table. */
   readonly hasMemory: boolean;
+  /** The name of the database. */
+  readonly place: string;
   readonly loadTimeoutMs: number;
   readonly settleTimeoutMs: number;
   readonly database: Database;
@@ -36,6 +39,8 @@ export interface StoreOptions {
   readonly follower: Follower;
   /** Tells every namespace of a row that was written. */
   learn(row: LogRow): void;
+  /** The last acknowledged writes of all namespaces on this database. */
+  lastWrites(): readonly HostWrite[];
   onWritten(): void;
   onSuperseded(): void;
   readonly defer: (run: () => void) => void;
@@ -53,11 +58,13 @@ export class Store implements Namespace {
   readonly name: string;
   readonly maxValueBytes: number;
   readonly invalidateFunction: string;
+  readonly place: string;
   readonly near: MemoryNear;
   readonly #options: StoreOptions;
   readonly #memory: Memory;
   readonly #leases: Leases;
   readonly #reads: Reads;
+  readonly #lookups: Lookups;
   readonly #loads: Loads;
   readonly #clusterLeases: ClusterLeases;
   readonly #loading: Loading;
@@ -69,6 +76,7 @@ export class Store implements Namespace {
     this.name = name;
     this.maxValueBytes = options.maxValueBytes;
     this.invalidateFunction = options.invalidateFunction;
+    this.place = options.place;
     this.#options = options;
     // No entry is as small as one byte.
     const maxBytes = options.hasMemory ? options.maxBytes : 1;
@@ -78,11 +86,13 @@ export class Store implements Namespace {
     this.#leases = new Leases(name, this.#memory);
     const parts = { namespace: name, clock, database, follower, leases: this.#leases };
     this.#reads = new Reads({ ...parts, defer: options.defer });
+    this.#lookups = new Lookups({ clock, follower, memory: this.#memory, reads: this.#reads, stats: this.#stats });
     this.#writer = new Writer({ ...options, ...parts });
     this.#loads = new Loads({
       ...parts,
       loadTimeoutMs: options.loadTimeoutMs,
       lastWrite: () => this.#writer.lastWrite,
+      lastWrites: options.lastWrites,
     });
     this.#clusterLeases = new ClusterLeases({ ...options, ...parts, onReleased: options.onWritten });
     this.#loading = new Loading({
@@ -93,17 +103,20 @@ export class Store implements Namespace {
       loads: this.#loads,
       clusterLeases: this.#clusterLeases,
       stats: this.#stats,
-      fromMemory: (key) => this.#fromMemory(key),
+      fromMemory: (key) => this.#lookups.fromMemory(key),
     });
   }
 
   get(key: string, fromTable: boolean): Awaitable<Bytes | undefined> {
-    return fromTable ? this.#fromTable(key, false) : (this.#fromMemory(key)?.bytes ?? this.#fromTable(key, true));
+    return this.#lookups.get(key, fromTable);
   }
 
   getMany(keys: readonly string[], fromTable: boolean): Awaitable<(Bytes | undefined)[]> {
-    const values = keys.map((key) => this.get(key, fromTable));
-    return values.some((value) => value instanceof Promise) ? Promise.all(values) : (values as (Bytes | undefined)[]);
+    return together(keys.map((key) => this.#lookups.get(key, fromTable)));
+  }
+
+  named(keys: readonly string[], fromTable: boolean): Awaitable<(NamedValue | undefined)[]> {
+    return together(keys.map((key) => this.#lookups.find(key, fromTable)));
   }
 
   has(key: string, fromTable: boolean): Awaitable<boolean> {
@@ -220,6 +233,10 @@ export class Store implements Namespace {
     this.#loads.release(holder);
   }
 
+  get lastWrite(): HostWrite | undefined {
+    return this.#writer.lastWrite;
+  }
+
   /** A row of the log, from the follower or from a writer of this host. */
   learnRow(row: LogRow): void {
     this.#leases.learn(row);
@@ -248,30 +265,6 @@ export class Store implements Namespace {
 
   stats(): CacheStatistics {
     return this.#stats.describe(this.#memory.figures);
-  }
-
-  /** Memory answers only before the bound: past it, it might hold what was invalidated long ago. */
-  #fromMemory(key: string): KeptEntry | undefined {
-    const { follower, clock } = this.#options;
-    const entry = follower.isFresh(clock.now()) ? this.#memory.get(key) : undefined;
-    if (entry === undefined) {
-      this.#stats.memoryMisses += 1;
-      return undefined;
-    }
-    this.#stats.memoryHits += 1;
-    return entry;
-  }
-
-  async #fromTable(key: string, tryMemory: boolean): Promise<Bytes | undefined> {
-    const landed = tryMemory ? this.#reads.landed(key) : undefined;
-    if (landed !== undefined) {
-      await landed;
-      const entry = this.#fromMemory(key);
-      if (entry !== undefined) return entry.bytes;
-    }
-    const { entry } = await this.#reads.ask(key);
-    this.#stats.countTable(entry !== undefined);
-    return entry?.bytes;
   }
 
   async #put(

@@ -19,6 +19,7 @@ type Shared = Omit<
   | 'loadTimeoutMs'
   | 'settleTimeoutMs'
   | 'learn'
+  | 'lastWrites'
 >;
 
 type Limits = Pick<
@@ -98,6 +99,7 @@ export class Stores {
       loadTimeoutMs,
       settleTimeoutMs: SETTLE_TIMEOUT_MS,
       learn: (row) => this.learn(row),
+      lastWrites: () => [...this.#stores.values()].flatMap((store) => store.lastWrite ?? []),
     });
   }
 }

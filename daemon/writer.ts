@@ -1,7 +1,7 @@
 import { backoffMs } from '../shared/backoff.js';
 import { CacheError } from '../shared/errors.js';
 import { type Base, type LogRow, parseSnapshot } from '../shared/snapshot.js';
-import { partName } from '../shared/table/names.js';
+import { anyName, partName } from '../shared/table/names.js';
 import { NUMBER_TAKEN } from '../shared/table/space-sql.js';
 import type { WriteBatch, WriteItem, WriteResult } from '../shared/table/write.js';
 import type { Clock } from './clock.js';
@@ -120,7 +120,7 @@ export class Writer {
     try {
       const result = await this.#settle([], names, this.#options.clock.now());
       const xid = BigInt(result.xid);
-      for (const name of names) this.#options.learn({ xid, name });
+      for (const name of [...names, anyName(this.#options.namespace)]) this.#options.learn({ xid, name });
       this.#acknowledge(xid, result.incarnation);
       for (const { waiter } of batch.invalidations) waiter.resolve({ done: true, counter: undefined });
     } catch (error) {
@@ -247,6 +247,7 @@ export class Writer {
         : undefined;
       leases.end(held[index] as Lease, entry, sentMs + item.ttlMs);
     });
+    if (writes.some(({ item }) => item.op === 'delete')) learn({ xid, name: anyName(namespace) });
     this.#acknowledge(xid, result.incarnation);
     for (const write of writes) this.#answer(write, results.get(write.item.key), result.refused[write.item.key]);
   }

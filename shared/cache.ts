@@ -19,8 +19,11 @@ export interface SetOptions {
 /** Of these, `ttl` and `tags` work everywhere, `beta` in StampedeProtection and the client, the others in the client. What a
  * backend does not offer it refuses. docs/get-or-set.md tells all of it. */
 export interface GetOrSetOptions extends SetOptions {
-  /** Whether what the value was made of becomes names of the value. */
-  inherit?: boolean;
+  /**
+   * Whether what is read through the daemon's caches while `load` runs becomes names of the value, so that what drops a part drops
+   * the whole. 'auto': where the namespace lies whole on one database, which `true` needs. Not where it is missing.
+   */
+  inherit?: boolean | 'auto';
   /**
    * How long past its expiry the value is kept for loads that fail or are slow, and how old a one this call takes in place
    * of an error; 0 (as where it is missing) for not at all.

@@ -6,6 +6,7 @@ import { given } from './key.js';
 /** Options of `getOrSet`, checked. */
 export interface CheckedLoadOptions extends CheckedSetOptions {
   readonly beta: number;
+  readonly inherit: boolean | 'auto';
   readonly isClusterWide: boolean;
   readonly softTimeoutMs: number | undefined;
   readonly hardTimeoutMs: number | undefined;
@@ -19,7 +20,9 @@ export interface CheckedLoadOptions extends CheckedSetOptions {
 export function checkLoadOptions(options: Ttl | GetOrSetOptions | undefined): CheckedLoadOptions {
   const { inherit = false, beta, softTimeout, hardTimeout, coalesce, onStale } = optionsOf<GetOrSetOptions>(options);
   const stored = setOptions(options);
-  if (inherit !== false) throw new CacheError('ERR_INVALID_ARGUMENT', 'the option inherit is not implemented yet');
+  if (typeof inherit !== 'boolean' && inherit !== 'auto') {
+    throw new CacheError('ERR_INVALID_ARGUMENT', `inherit is true, false or 'auto', not ${given(inherit)}`);
+  }
   const softTimeoutMs =
     softTimeout === undefined ? undefined : softTimeout === 0 ? 0 : ttlToMs(softTimeout, 'softTimeout');
   if (softTimeoutMs !== undefined && (stored.graceMs ?? 0) === 0) {
@@ -31,6 +34,7 @@ export function checkLoadOptions(options: Ttl | GetOrSetOptions | undefined): Ch
   return {
     ...stored,
     ...checkSharing({ beta, coalesce }),
+    inherit,
     softTimeoutMs,
     hardTimeoutMs: hardTimeout === undefined ? undefined : ttlToMs(hardTimeout, 'hardTimeout'),
     onStale,

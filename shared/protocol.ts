@@ -20,11 +20,11 @@ export const PROTOCOL_VERSION = 1;
 export const OP = {
   /** [version, release] → OK [version, release, start: a string that names this run of the daemon]. First, and once. */
   hello: 0,
-  /** [namespace] → OK [ns, maxValueBytes, the SQL function that invalidates in it or nil]. The same name gives the same number; also asked to see if anybody is there. */
+  /** [namespace] → OK [ns, maxValueBytes, the SQL function that invalidates in it or nil, the database whose log knows it or nil]. The same name gives the same number; also asked to see if anybody is there. */
   open: 1,
-  /** [ns, flags, key] → OK [value] or MISS []; with FLAG.near OK [value, until] */
+  /** [ns, flags, key] → OK [value] or MISS []; with FLAG.near OK [value, until], with FLAG.names OK [value, names or nil] */
   get: 2,
-  /** [ns, flags, keys] → OK [values: (bin or nil)[]] in the order of the keys; with FLAG.near OK [values, untils] */
+  /** [ns, flags, keys] → OK [values: (bin or nil)[]] in the order of the keys; with FLAG.near OK [values, untils], with FLAG.names OK [values, names of all of them or nil] */
   getMany: 3,
   /** [ns, key, value, ttlMs, tags, graceMs] → OK [] */
   set: 4,
@@ -56,11 +56,11 @@ export const OP = {
   stats: 17,
   /**
    * [ns, flags, key, graceMs, beta] → OK [value] (with FLAG.near [value, until]), LOAD [token, value or nil, current], STALE [value, error or nil], MISS []
-   * (the load came to nothing), or an error of the load
+   * (the load came to nothing), or an error of the load. With FLAG.names OK, LOAD and STALE have one field more: names or nil
    */
   load: 18,
   /**
-   * [ns, flags, token, value, ttlMs, tags, graceMs, deltaMs] → as for `load`: OK [value] is what to answer, LOAD means load
+   * [ns, flags, token, value, ttlMs, tags, graceMs, deltaMs, names or nil] → as for `load`: OK [value] is what to answer, LOAD means load
    * again, and (with the flag `once`, instead of that) MISS that it was refused
    */
   fill: 19,
@@ -78,7 +78,7 @@ export const OP = {
    * not any more. Instants are milliseconds of the daemon's clock.
    */
   near: 23,
-  /** [ns, key, graceMs] → OK [value], STALE [value, nil], or MISS []: what there is for somebody who waits no longer */
+  /** [ns, flags, key, graceMs] → OK [value], STALE [value, nil], or MISS [], and names as for `load`: what there is for somebody who waits no longer */
   stale: 24,
 } as const;
 
@@ -123,6 +123,13 @@ export const FLAG = {
   once: 16,
   /** Not an end of the load: somebody else is to do it. */
   passOn: 32,
+  /**
+   * Say by which names of the log what is returned can die (daemon's spelling: shared/table/names.ts): for a value that is made
+   * of it. Takes the place of FLAG.near.
+   */
+  names: 64,
+  /** What this load reads, in whatever namespace, becomes names of its value. */
+  inherits: 128,
 } as const;
 
 /** Every limit of the protocol. */
@@ -138,6 +145,8 @@ export const LIMIT = {
   keysPerCallMax: 10_000,
   tagBytesMax: 255,
   tagsPerEntryMax: 64,
+  /** Names that one entry inherits from its parts; beyond it, those of a namespace give way to one for all of it. */
+  inheritedNamesMax: 128,
   namespacesMax: 256,
   /** Entries in the near tier of one process and namespace. */
   nearKeysMax: 100_000,

@@ -1,7 +1,7 @@
 import { CacheError } from '../../shared/errors.js';
-import { LIMIT } from '../../shared/protocol.js';
+import { LIMIT, NAMESPACE_PATTERN } from '../../shared/protocol.js';
 import type { WireReader } from '../../shared/wire-reader.js';
-import type { Bytes, Namespace } from '../namespace.js';
+import type { Bytes, Names, Namespace } from '../namespace.js';
 import type { Session } from '../session.js';
 
 // A client of ours has checked all of this before it sent anything. The daemon checks again: what it trusts goes into a
@@ -81,6 +81,19 @@ export function readTags(request: WireReader): readonly string[] {
   return checkTags(tags);
 }
 
+/** What a value inherits from its parts: names as the log spells them, of the kinds that a part can have. */
+export function readInheritedNames(namespace: Namespace, request: WireReader): Names {
+  const names = request.strsOrNil('names') ?? NO_TAGS;
+  if (names.length > LIMIT.inheritedNamesMax) {
+    throw new CacheError('ERR_INVALID_ARGUMENT', `${names.length} inherited names on one entry`);
+  }
+  if (names.length > 0 && namespace.place === undefined) {
+    throw new CacheError('ERR_INVALID_ARGUMENT', `nothing can be inherited in the namespace ${namespace.name}`);
+  }
+  for (const name of names) checkInheritedName(name);
+  return names;
+}
+
 /** The tags of an invalidation, which may be more than an entry has. */
 export function readInvalidatedTags(request: WireReader): readonly string[] {
   const tags = request.strs('tags');
@@ -115,6 +128,13 @@ function checkTags(tags: readonly string[]): readonly string[] {
     if (!isName(tag, LIMIT.tagBytesMax)) throw new CacheError('ERR_INVALID_TAG', `the tag ${JSON.stringify(tag)}`);
   }
   return tags;
+}
+
+function checkInheritedName(name: string): void {
+  const [, whole, part, rest = ''] = /^(?:[na]:([^:]*)|[tp]:([^:]*):(.*))$/s.exec(name) ?? [];
+  const isKnown = whole === undefined ? isName(rest, Math.max(LIMIT.keyBytesMax, LIMIT.tagBytesMax)) : true;
+  if (isKnown && NAMESPACE_PATTERN.test(whole ?? part ?? '')) return;
+  throw new CacheError('ERR_INVALID_ARGUMENT', `${JSON.stringify(name)} is not a name that can be inherited`);
 }
 
 function checkTtl(ttlMs: number): void {

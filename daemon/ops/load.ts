@@ -2,7 +2,7 @@ import { FLAG } from '../../shared/protocol.js';
 import type { WireReader } from '../../shared/wire-reader.js';
 import type { Session } from '../session.js';
 import { readFlags, readGrace, readKey, readMeasure, readNamespace } from './arguments.js';
-import { nearOutcomeWriter, writeOutcome } from './outcome.js';
+import { nearOutcomeWriter, writeNamedOutcome, writeOutcome } from './outcome.js';
 
 export function load(session: Session, id: number, request: WireReader): void {
   const namespace = readNamespace(session, request);
@@ -11,7 +11,11 @@ export function load(session: Session, id: number, request: WireReader): void {
   const graceMs = readGrace(request);
   const beta = readMeasure(request, 'beta');
   request.close();
-  const ask = { fromTable: (flags & FLAG.fromTable) !== 0, cluster: (flags & FLAG.cluster) !== 0, graceMs, beta };
-  const write = flags & FLAG.near ? nearOutcomeWriter(session, namespace, key) : writeOutcome;
+  const inherits = (flags & FLAG.inherits) !== 0;
+  const isNamed = (flags & FLAG.names) !== 0;
+  const cluster = (flags & FLAG.cluster) !== 0;
+  const ask = { fromTable: (flags & FLAG.fromTable) !== 0, cluster, graceMs, beta, inherits };
+  const plain = isNamed ? writeNamedOutcome : writeOutcome;
+  const write = flags & FLAG.near && !isNamed ? nearOutcomeWriter(session, namespace, key) : plain;
   session.answer(id, namespace.load(key, session, ask), write);
 }

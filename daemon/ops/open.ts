@@ -33,8 +33,10 @@ function number(session: Session, namespace: Namespace): Opened {
 }
 
 function writeOpened(writer: WireWriter, id: number, { number, namespace }: Opened): void {
-  writer.begin(5, id).uint(STATUS.ok).uint(number).uint(namespace.maxValueBytes);
+  writer.begin(6, id).uint(STATUS.ok).uint(number).uint(namespace.maxValueBytes);
   if (namespace.invalidateFunction === undefined) writer.nil();
   else writer.str(namespace.invalidateFunction);
+  if (namespace.place === undefined) writer.nil();
+  else writer.str(namespace.place);
   writer.end();
 }

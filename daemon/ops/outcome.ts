@@ -2,7 +2,7 @@ import { CacheError } from '../../shared/errors.js';
 import { STATUS } from '../../shared/protocol.js';
 import { writeError } from '../../shared/wire-error.js';
 import type { WireWriter } from '../../shared/wire-writer.js';
-import type { Bytes, LoadOutcome, Namespace } from '../namespace.js';
+import type { Bytes, LoadOutcome, Names, Namespace } from '../namespace.js';
 import type { Session, WriteReply } from '../session.js';
 import { nearValueWriter, writeMiss, writeValue } from './replies.js';
 
@@ -33,6 +33,33 @@ export function writeOutcome(writer: WireWriter, id: number, outcome: LoadOutcom
   }
 }
 
+/** The same, with the names that what is returned has. */
+export function writeNamedOutcome(writer: WireWriter, id: number, outcome: LoadOutcome): void {
+  switch (outcome.kind) {
+    case 'value':
+      writeNames(writer.begin(4, id).uint(STATUS.ok).bin(outcome.bytes), outcome.names).end();
+      break;
+    case 'load': {
+      const { token, stale } = outcome;
+      binOrNil(writer.begin(6, id).uint(STATUS.load).number(token), stale).bool(false).nil().end();
+      break;
+    }
+    case 'refresh': {
+      const { token, bytes, names } = outcome;
+      writeNames(writer.begin(6, id).uint(STATUS.load).number(token).bin(bytes).bool(true), names).end();
+      break;
+    }
+    case 'stale':
+      writeNames(
+        binOrNil(writer.begin(5, id).uint(STATUS.stale).bin(outcome.bytes), outcome.error),
+        outcome.names,
+      ).end();
+      break;
+    default:
+      writeOutcome(writer, id, outcome);
+  }
+}
+
 /** Of the values the one that is current and not to be refreshed may be kept near. */
 export function nearOutcomeWriter(session: Session, namespace: Namespace, key: string): WriteReply<LoadOutcome> {
   const writeNearValue = nearValueWriter(session, namespace, key);
@@ -40,6 +67,10 @@ export function nearOutcomeWriter(session: Session, namespace: Namespace, key: s
     if (outcome.kind === 'value') writeNearValue(writer, id, outcome.bytes);
     else writeOutcome(writer, id, outcome);
   };
+}
+
+export function writeNames(writer: WireWriter, names: Names | undefined): WireWriter {
+  return names === undefined ? writer.nil() : writer.strs(names);
 }
 
 function binOrNil(writer: WireWriter, bytes: Bytes | undefined): WireWriter {

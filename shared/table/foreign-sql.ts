@@ -1,4 +1,4 @@
-import { type CoreNames, keyName, literal, namespaceName, partName, type SpaceNames } from './names.js';
+import { anyName, type CoreNames, keyName, literal, namespaceName, partName, type SpaceNames } from './names.js';
 
 /** A setting by which a trim says that what it deletes is dead already. */
 export const TRIMMING = 'pgcached.trimming';
@@ -29,7 +29,7 @@ export function foreignTriggers(core: CoreNames, space: SpaceNames): string {
         RETURN NULL;
       END IF;
       IF TG_OP = 'DELETE' THEN
-        INSERT INTO ${core.log} (name) VALUES (${ofKey(keyName)}), (${ofKey(partName)});
+        INSERT INTO ${core.log} (name) VALUES (${ofKey(keyName)}), (${ofKey(partName)}), (${literal(anyName(space.namespace))});
         RETURN NULL;
       END IF;
       IF (NEW.value, NEW.counter) IS DISTINCT FROM (OLD.value, OLD.counter) THEN

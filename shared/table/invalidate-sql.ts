@@ -1,4 +1,4 @@
-import { type CoreNames, keyName, namespaceName, partName, type SpaceNames, tagName } from './names.js';
+import { anyName, type CoreNames, keyName, namespaceName, partName, type SpaceNames, tagName } from './names.js';
 
 /** What an application may name in SQL; the kinds of `<table>_invalidate`. */
 export const INVALIDATE_KINDS = ['tag', 'key', 'namespace'] as const;
@@ -21,11 +21,13 @@ export function invalidateFunction(core: CoreNames, space: SpaceNames): string {
     BEGIN
       CASE kind
         WHEN 'tag' THEN
-          INSERT INTO ${core.log} (name) SELECT ${literal(tagName(namespace, ''))} || n FROM unnest(names) AS n;
+          INSERT INTO ${core.log} (name)
+            SELECT ${literal(tagName(namespace, ''))} || n FROM unnest(names) AS n UNION ALL VALUES (${literal(anyName(namespace))});
         WHEN 'key' THEN
           INSERT INTO ${core.log} (name)
             SELECT prefix || n FROM unnest(names) AS n,
-              unnest(ARRAY[${literal(keyName(namespace, ''))}, ${literal(partName(namespace, ''))}]) AS prefix;
+              unnest(ARRAY[${literal(keyName(namespace, ''))}, ${literal(partName(namespace, ''))}]) AS prefix
+            UNION ALL VALUES (${literal(anyName(namespace))});
         WHEN 'namespace' THEN
           INSERT INTO ${core.log} (name) VALUES (${literal(namespaceName(namespace))});
         ELSE

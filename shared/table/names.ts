@@ -114,6 +114,8 @@ export const keyName = (namespace: string, key: string) => `k:${namespace}:${key
 export const tagName = (namespace: string, tag: string) => `t:${namespace}:${tag}`;
 /** The name under which what was made of a key carries that key. */
 export const partName = (namespace: string, key: string) => `p:${namespace}:${key}`;
+/** Logged with every key that is deleted and every tag that is invalidated in a namespace: for what carries too many to name. */
+export const anyName = (namespace: string) => `a:${namespace}`;
 /** Says that the cache is spread over the databases in another way from now on. */
 export const topologyName = (epoch: string) => `s:${epoch}`;
 

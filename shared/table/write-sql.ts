@@ -1,5 +1,5 @@
 import { durably, floorLock, incarnation } from './core-sql.js';
-import { type CoreNames, literal, partName, type SpaceNames } from './names.js';
+import { anyName, type CoreNames, literal, partName, type SpaceNames } from './names.js';
 import { asGrace, COUNTER_MAX, DELETED_NOTHING, NUMBER_TAKEN, WRITE_OP } from './space-sql.js';
 
 /** Arrays of a batch, row by row; every row of a batch has a key of its own. */
@@ -151,6 +151,8 @@ function note(core: CoreNames, space: SpaceNames): string {
         IF cardinality(p_invalidated) > 0 OR ${WRITE_OP.delete} = ANY (p_ops) THEN
           INSERT INTO ${core.log} (name)
             SELECT unnest(p_invalidated)
+            UNION ALL
+            VALUES (${literal(anyName(space.namespace))})
             UNION ALL
             SELECT ${literal(partName(space.namespace, ''))} || i.key FROM ${BATCH} WHERE i.op = ${WRITE_OP.delete};
         END IF;
