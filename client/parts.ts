@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { InheritedNames } from '../shared/inherited-names.js';
-import { namespaceName, partName, tagName } from '../shared/table/names.js';
+import { partName, tagName, wholeNames } from '../shared/table/names.js';
 
 /** Where a value lies: the database whose log says what dies, as its daemon knows it, and the namespace. */
 export interface Place {
@@ -81,7 +81,7 @@ export class PartReader {
   keys(keys: Iterable<string>): void {
     if (!this.#parts.follows(this.#place)) return;
     const { namespace } = this.#place;
-    this.#parts.addAll([namespaceName(namespace)]);
+    this.#parts.addAll(wholeNames(namespace));
     for (const key of keys) this.#parts.addAll([partName(namespace, key)]);
   }
 

@@ -1,7 +1,7 @@
 import { LIMIT } from './protocol.js';
-import { anyName, namespaceName } from './table/names.js';
+import { anyName, wholeNames } from './table/names.js';
 
-/** The namespace of a name of a part: `n:ns`, `a:ns`, `t:ns:tag`, `p:ns:key`. */
+/** The namespace of a name of a part: `n:ns`, `m:ns`, `a:ns`, `t:ns:tag`, `p:ns:key`. */
 function namespaceOf(name: string): string {
   const end = name.indexOf(':', 2);
   return end === -1 ? name.slice(2) : name.slice(2, end);
@@ -58,6 +58,6 @@ export class InheritedNames {
   #coarsen(namespace: string): void {
     this.#coarse.add(namespace);
     for (const name of this.#names) if (isOneOfMany(name) && namespaceOf(name) === namespace) this.#names.delete(name);
-    this.#names.add(anyName(namespace)).add(namespaceName(namespace));
+    for (const name of [anyName(namespace), ...wholeNames(namespace)]) this.#names.add(name);
   }
 }

@@ -131,7 +131,7 @@ function checkTags(tags: readonly string[]): readonly string[] {
 }
 
 function checkInheritedName(name: string): void {
-  const [, whole, part, rest = ''] = /^(?:[na]:([^:]*)|[tp]:([^:]*):(.*))$/s.exec(name) ?? [];
+  const [, whole, part, rest = ''] = /^(?:[nma]:([^:]*)|[tp]:([^:]*):(.*))$/s.exec(name) ?? [];
   const isKnown = whole === undefined ? isName(rest, Math.max(LIMIT.keyBytesMax, LIMIT.tagBytesMax)) : true;
   if (isKnown && NAMESPACE_PATTERN.test(whole ?? part ?? '')) return;
   throw new CacheError('ERR_INVALID_ARGUMENT', `${JSON.stringify(name)} is not a name that can be inherited`);

@@ -116,6 +116,10 @@ export const tagName = (namespace: string, tag: string) => `t:${namespace}:${tag
 export const partName = (namespace: string, key: string) => `p:${namespace}:${key}`;
 /** Logged with every key that is deleted and every tag that is invalidated in a namespace: for what carries too many to name. */
 export const anyName = (namespace: string) => `a:${namespace}`;
+/** Logged when keys of a namespace move to another database: what is made of them would not hear of them any more. */
+export const movedName = (namespace: string) => `m:${namespace}`;
+/** Names that whatever is made of a namespace's entries carries, beside those of the entries. */
+export const wholeNames = (namespace: string) => [namespaceName(namespace), movedName(namespace)];
 /** Says that the cache is spread over the databases in another way from now on. */
 export const topologyName = (epoch: string) => `s:${epoch}`;
 

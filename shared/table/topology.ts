@@ -1,6 +1,14 @@
 import { type Part, partOf } from '../layout.js';
 import type { Schema } from './migrate.js';
-import { type CoreNames, EVERYTHING, keyName, namespaceName, type SpaceNames, topologyName } from './names.js';
+import {
+  type CoreNames,
+  EVERYTHING,
+  keyName,
+  movedName,
+  namespaceName,
+  type SpaceNames,
+  topologyName,
+} from './names.js';
 import { type PoolLike, type Queryable, transaction } from './queryable.js';
 import { listSpaces } from './trim.js';
 
@@ -66,6 +74,7 @@ export async function beginTopology(
       ];
       if (parts.includes('none')) names.push(namespaceName(space.namespace));
       else selects.push(...selectMoved(space, parts, values));
+      if (!parts.every((part) => part === 'all')) names.push(movedName(space.namespace));
     }
   }
   values.push(names);
