@@ -42,7 +42,7 @@ export interface LoadsOptions {
   /** The host's last acknowledged write. */
   lastWrite(): HostWrite | undefined;
   /** The same of each namespace on this database: what a load that inherits may read. */
-  lastWrites?(): readonly HostWrite[];
+  readonly lastWrites?: (() => readonly HostWrite[]) | undefined;
 }
 
 /**

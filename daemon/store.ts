@@ -29,8 +29,8 @@ export interface StoreOptions {
   readonly invalidateFunction: string;
   /** False for a namespace whose every read goes to the table. */
   readonly hasMemory: boolean;
-  /** The name of the database. */
-  readonly place: string;
+  /** The name of the database; without one nothing is inherited. */
+  readonly place?: string;
   readonly loadTimeoutMs: number;
   readonly settleTimeoutMs: number;
   readonly database: Database;
@@ -40,7 +40,7 @@ export interface StoreOptions {
   /** Tells every namespace of a row that was written. */
   learn(row: LogRow): void;
   /** The last acknowledged writes of all namespaces on this database. */
-  lastWrites(): readonly HostWrite[];
+  lastWrites?(): readonly HostWrite[];
   onWritten(): void;
   onSuperseded(): void;
   readonly defer: (run: () => void) => void;
@@ -58,7 +58,7 @@ export class Store implements Namespace {
   readonly name: string;
   readonly maxValueBytes: number;
   readonly invalidateFunction: string;
-  readonly place: string;
+  readonly place: string | undefined;
   readonly near: MemoryNear;
   readonly #options: StoreOptions;
   readonly #memory: Memory;

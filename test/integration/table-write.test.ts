@@ -246,8 +246,9 @@ test('a look finds each committed row once, under writers with savepoints, rollb
 test('a look with more rows than its limit brings none', async ({ table }) => {
   const { snapshot } = await table.look(undefined);
   await table.invalidate('t:x:1', 't:x:2', 't:x:3');
-  assert.is((await table.look(snapshot, 2)).rows, undefined);
-  assert.is((await table.look(snapshot, 3)).rows?.length, 3);
+  // One more says that anything was invalidated at all.
+  assert.is((await table.look(snapshot, 3)).rows, undefined);
+  assert.is((await table.look(snapshot, 4)).rows?.length, 4);
 });
 
 test.run();
