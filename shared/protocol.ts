@@ -60,7 +60,7 @@ export const OP = {
    */
   load: 18,
   /**
-   * [ns, flags, token, value, ttlMs, tags, graceMs, deltaMs, names or nil] → as for `load`: OK [value] is what to answer, LOAD means load
+   * [ns, flags, token, value, ttlMs, tags, graceMs, deltaMs, names or nil or left out] → as for `load`: OK [value] is what to answer, LOAD means load
    * again, and (with the flag `once`, instead of that) MISS that it was refused
    */
   fill: 19,

@@ -83,7 +83,8 @@ export function readTags(request: WireReader): readonly string[] {
 
 /** What a value inherits from its parts: names as the log spells them, of the kinds that a part can have. */
 export function readInheritedNames(namespace: Namespace, request: WireReader): Names {
-  const names = request.strsOrNil('names') ?? NO_TAGS;
+  // Who knows of no parts leaves the field out.
+  const names = (request.left === 0 ? undefined : request.strsOrNil('names')) ?? NO_TAGS;
   if (names.length > LIMIT.inheritedNamesMax) {
     throw new CacheError('ERR_INVALID_ARGUMENT', `${names.length} inherited names on one entry`);
   }
