@@ -1,8 +1,8 @@
 import { isAbsolute, join } from 'node:path';
 import { CacheError } from '../shared/errors.js';
+import { suggestion } from '../shared/nearest.js';
 import { LIMIT } from '../shared/protocol.js';
 import { databasesOf } from './databases.js';
-import { suggestion } from './nearest.js';
 import {
   ENVIRONMENT_PREFIX,
   type Environment,

@@ -1,5 +1,5 @@
+import { suggestion } from '../shared/nearest.js';
 import { NAMESPACE_PATTERN } from '../shared/protocol.js';
-import { suggestion } from './nearest.js';
 import { type NamespaceConfig, OPTIONS, PLACEMENTS, STORAGES, TIERS } from './options.js';
 import { inRange, oneOf, readBytes, readInteger, readTable, readText, readTtl, showBytes } from './values.js';
 

@@ -1,6 +1,7 @@
 import type { SetOptions, Ttl } from './cache.js';
 import { CacheError } from './errors.js';
 import { checkTags, given } from './key.js';
+import { checkOptionNames, SET_OPTIONS } from './option-names.js';
 
 const UNIT_MS: Readonly<Record<string, number>> = {
   ms: 1,
@@ -47,13 +48,18 @@ export interface CheckedSetOptions {
 
 /**
  * @param options a TTL, or options of which only ttl, tags and grace are looked at
- * @throws CacheError ERR_INVALID_TTL, ERR_INVALID_TAG
+ * @param known the names that an option may have; 'any' for who hands the options to another cache, which knows its own
+ * @throws CacheError ERR_INVALID_TTL, ERR_INVALID_TAG, ERR_INVALID_ARGUMENT for another name
  */
-export function setOptions(options?: Ttl | SetOptions): CheckedSetOptions {
+export function setOptions(
+  options?: Ttl | SetOptions,
+  known: readonly string[] | 'any' = SET_OPTIONS,
+): CheckedSetOptions {
   if (options === undefined) return { ttlMs: undefined, tags: [], graceMs: undefined };
   if (typeof options !== 'object' || options === null || Array.isArray(options) || options instanceof Date) {
     return { ttlMs: ttlToMs(options), tags: [], graceMs: undefined };
   }
+  if (known !== 'any') checkOptionNames(options, known);
   const { ttl, tags, grace } = options;
   return {
     ttlMs: ttl === undefined ? undefined : ttlToMs(ttl),

@@ -2,6 +2,7 @@ import type { GetOrSetOptions, Ttl } from './cache.js';
 import { type CheckedSetOptions, setOptions, ttlToMs } from './duration.js';
 import { CacheError } from './errors.js';
 import { given } from './key.js';
+import { checkOptionNames, LOAD_OPTIONS } from './option-names.js';
 
 /** Options of `getOrSet`, checked. */
 export interface CheckedLoadOptions extends CheckedSetOptions {
@@ -19,7 +20,7 @@ export interface CheckedLoadOptions extends CheckedSetOptions {
  */
 export function checkLoadOptions(options: Ttl | GetOrSetOptions | undefined): CheckedLoadOptions {
   const { inherit = false, beta, softTimeout, hardTimeout, coalesce, onStale } = optionsOf<GetOrSetOptions>(options);
-  const stored = setOptions(options);
+  const stored = setOptions(options, LOAD_OPTIONS);
   if (typeof inherit !== 'boolean' && inherit !== 'auto') {
     throw new CacheError('ERR_INVALID_ARGUMENT', `inherit is true, false or 'auto', not ${given(inherit)}`);
   }
@@ -46,6 +47,7 @@ export function checkSharing(options: { beta?: unknown; coalesce?: unknown }): {
   beta: number;
   isClusterWide: boolean;
 } {
+  checkOptionNames(options, ['beta', 'coalesce']);
   const { beta = 0, coalesce = 'host' } = options;
   if (typeof beta !== 'number' || !Number.isFinite(beta) || beta < 0) {
     throw new CacheError('ERR_INVALID_ARGUMENT', `beta is a number from 0, not ${given(beta)}`);
@@ -63,15 +65,20 @@ const OPTIONAL = ['grace', 'inherit', 'beta', 'coalesce', 'softTimeout', 'hardTi
 /**
  * Options for a backend that offers ttl and tags alone: what would be ignored is refused.
  * @param backend its name
+ * @param known as for `setOptions`
  * @throws CacheError ERR_INVALID_ARGUMENT, ERR_INVALID_TTL, ERR_INVALID_TAG
  */
-export function checkPlainOptions(options: Ttl | GetOrSetOptions | undefined, backend: string): CheckedSetOptions {
+export function checkPlainOptions(
+  options: Ttl | GetOrSetOptions | undefined,
+  backend: string,
+  known?: readonly string[],
+): CheckedSetOptions {
   const given = optionsOf<GetOrSetOptions>(options);
   for (const name of OPTIONAL) {
     if (given[name] === undefined || given[name] === OFF[name]) continue;
     throw new CacheError('ERR_INVALID_ARGUMENT', `${backend} does not offer the option ${name}`);
   }
-  return setOptions(options);
+  return setOptions(options, known);
 }
 
 function optionsOf<O extends object>(options: Ttl | O | undefined): Partial<O> {

@@ -13,6 +13,7 @@ import { CacheError } from '../../shared/errors.js';
 import { checkTags, given, storedKey } from '../../shared/key.js';
 import { checkPlainOptions } from '../../shared/load-options.js';
 import { Lru } from '../../shared/lru.js';
+import { LOAD_OPTIONS } from '../../shared/option-names.js';
 import { TagIndex } from '../../shared/tag-index.js';
 import { checkReference, entryPairs, isThenable, storedKeys } from './arguments.js';
 import { coarseClock } from './coarse-clock.js';
@@ -252,7 +253,7 @@ export class LocMemCache implements SyncCache {
   }
 
   #load(stored: string, load: Load<unknown>, options: Ttl | GetOrSetOptions | undefined, stale: unknown): unknown {
-    const { ttlMs, tags } = checkPlainOptions(options, 'LocMemCache');
+    const { ttlMs, tags } = checkPlainOptions(options, 'LocMemCache', LOAD_OPTIONS);
     const flight = new Flight(tags, ttlMs, stale instanceof Counter ? stale.count : stale);
     this.#void(stored);
     this.#flights.set(stored, flight);

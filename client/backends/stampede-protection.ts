@@ -185,7 +185,7 @@ export class StampedeProtection implements Cache {
   }
 
   #setting(options: Ttl | (StampedeSetOptions & GetOrSetOptions) | undefined) {
-    const ttlMs = setOptions(options).ttlMs ?? this.#defaultTtlMs;
+    const ttlMs = setOptions(options, 'any').ttlMs ?? this.#defaultTtlMs;
     const { computeTimeMs = 0, beta: _ours, ...others } = typeof options === 'object' ? options : {};
     if (!(Number.isFinite(computeTimeMs) && computeTimeMs >= 0)) {
       throw new CacheError('ERR_INVALID_ARGUMENT', `computeTimeMs is a number from 0, not ${computeTimeMs}`);

@@ -87,7 +87,7 @@ export class TwoTierCache implements Cache {
   }
 
   async set(key: string, value: unknown, options?: Ttl | SetOptions): Promise<void> {
-    const { ttlMs } = setOptions(options);
+    const { ttlMs } = setOptions(options, 'any');
     const act = () =>
       this.#near.write(
         [key],
@@ -98,7 +98,7 @@ export class TwoTierCache implements Cache {
   }
 
   async add(key: string, value: unknown, options?: Ttl | SetOptions): Promise<boolean> {
-    const { ttlMs } = setOptions(options);
+    const { ttlMs } = setOptions(options, 'any');
     return await this.#near.write(
       [key],
       () => this.#l2.add(key, value, options),
@@ -157,7 +157,7 @@ export class TwoTierCache implements Cache {
   }
 
   async setMany(entries: Entries, options?: Ttl | SetOptions): Promise<void> {
-    const { ttlMs } = setOptions(options);
+    const { ttlMs } = setOptions(options, 'any');
     const values = new Map(entryPairs(entries));
     const stored = (key: string) => ({ value: values.get(key), ttlMs });
     const act = () => this.#near.write([...values.keys()], () => this.#l2.setMany(values, options), stored);

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { suggestion } from '../nearest.js';
+import { suggestion } from '../../shared/nearest.js';
 import { flagOf, optionOf } from '../options.js';
 import type { Command } from './command.js';
 import { COMMON_OPTIONS, type CommandOptionName, commandOptionOf } from './command-options.js';

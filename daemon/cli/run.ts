@@ -1,6 +1,6 @@
 import { CacheError } from '../../shared/errors.js';
+import { suggestion } from '../../shared/nearest.js';
 import { RELEASE } from '../../shared/release.js';
-import { suggestion } from '../nearest.js';
 import type { Environment } from '../options.js';
 import { redact, secretsOf } from '../redact.js';
 import { readArguments } from './arguments.js';

@@ -5,6 +5,7 @@ import { ttlToMs } from '../duration.js';
 import { CacheError } from '../errors.js';
 import { checkTags, given, storedKey } from '../key.js';
 import { checkPlainOptions } from '../load-options.js';
+import { LOAD_OPTIONS } from '../option-names.js';
 import { LIMIT } from '../protocol.js';
 import {
   type CheckedDatabaseCacheOptions,
@@ -155,7 +156,7 @@ export class DatabaseCache implements Cache {
   async getOrSet(key: string, load: Load<unknown>, options?: Ttl | GetOrSetOptions): Promise<unknown> {
     const stored = storedKey(key);
     checkLoad(load);
-    const checked = checkPlainOptions(options, 'DatabaseCache');
+    const checked = checkPlainOptions(options, 'DatabaseCache', LOAD_OPTIONS);
     this.#checkOpen();
     return this.#loads.getOrSet(stored, load, checked);
   }

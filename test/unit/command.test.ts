@@ -8,12 +8,12 @@ import { COMMANDS } from '../../daemon/cli/commands.js';
 import { EXIT, exitOf, tellError, UsageError } from '../../daemon/cli/exit.js';
 import { helpOf, overview } from '../../daemon/cli/help.js';
 import { Output } from '../../daemon/cli/output.js';
-import { nearest } from '../../daemon/nearest.js';
 import { environmentOf, flagOf, OPTION_NAMES, optionOf } from '../../daemon/options.js';
 import { showDefault } from '../../daemon/show-option.js';
 import { readBytes, showBytes } from '../../daemon/values.js';
 import { GENERATED, withGenerated } from '../../scripts/docs.js';
 import { CacheError } from '../../shared/errors.js';
+import { nearest } from '../../shared/nearest.js';
 
 const test = suite('command');
 

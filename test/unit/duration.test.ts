@@ -77,4 +77,14 @@ test('bad options are refused', () => {
   isRefused(() => setOptions({ tags: 'a' as unknown as string[] }), /'a'/, 'ERR_INVALID_TAG');
 });
 
+test('an unknown name is refused with the one that was meant', () => {
+  const refused = (options: object, message: RegExp) =>
+    isRefused(() => setOptions(options as SetOptions), message, 'ERR_INVALID_ARGUMENT');
+  refused({ tag: ['x'] }, /^tag is not an option of this call \(did you mean tags\?\)/);
+  refused({ TTL: 5 }, /did you mean ttl\?/);
+  refused({ expiresIn: 5 }, /^expiresIn is not an option of this call; there are ttl, tags, grace /);
+  assert.equal(setOptions({ ttl: 5, tag: undefined } as SetOptions).ttlMs, 5000);
+  assert.equal(setOptions({ ttl: 5, region: 'eu' } as SetOptions, 'any').ttlMs, 5000);
+});
+
 test.run();

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { CacheTest, Capabilities } from '../cache-suite.js';
+import { rejects } from './rejects.js';
 
 export function registerBasics(test: CacheTest, { inexactCleanup = false }: Capabilities): void {
   test('get of an absent key is undefined, or the default', async ({ cache }) => {
@@ -89,5 +90,17 @@ export function registerBasics(test: CacheTest, { inexactCleanup = false }: Capa
     assert.equal(await cache.get('lasting'), 4);
     assert.equal(await cache.count(), 1);
     if (!inexactCleanup) assert.equal(await cache.cleanup(), 0);
+  });
+
+  test('an option that is not known is refused, and nothing is stored', async ({ cache }) => {
+    const misspelt = { ttl: 60, tag: ['x'] };
+    await rejects('ERR_INVALID_ARGUMENT', () => cache.set('a', 1, misspelt), 'set');
+    await rejects('ERR_INVALID_ARGUMENT', () => cache.add('a', 1, misspelt), 'add');
+    await rejects('ERR_INVALID_ARGUMENT', () => cache.setMany({ a: 1 }, misspelt), 'setMany');
+    await rejects('ERR_INVALID_ARGUMENT', () => cache.getOrSet('a', () => 1, misspelt), 'getOrSet');
+    const forLoads = { ttl: 60, coalesce: 'host' } as const;
+    await rejects('ERR_INVALID_ARGUMENT', () => cache.set('a', 1, forLoads), 'set with an option of getOrSet');
+    assert.equal(await cache.has('a'), false);
+    assert.equal(await cache.getOrSet('a', () => 1, forLoads), 1);
   });
 }
