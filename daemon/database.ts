@@ -1,6 +1,6 @@
 import { CacheError } from '../shared/errors.js';
 import type { ClusterLeaseId } from '../shared/table/cluster-lease.js';
-import { DatabaseFailure } from '../shared/table/failure.js';
+import { DatabaseFailure, NOT_A_VALUE } from '../shared/table/failure.js';
 import type { Fill, FillResult } from '../shared/table/fill.js';
 import type { LookResult } from '../shared/table/look.js';
 import type { ReadResult } from '../shared/table/read.js';
@@ -11,6 +11,7 @@ export {
   DEADLOCK_DETECTED,
   type FailureKind,
   LOCK_NOT_AVAILABLE,
+  NOT_A_VALUE,
 } from '../shared/table/failure.js';
 
 /**
@@ -41,6 +42,9 @@ export interface Database {
 /** What a caller is told of a failed statement that changed nothing. */
 export function asCacheError(error: unknown): CacheError {
   if (error instanceof CacheError) return error;
+  if (error instanceof DatabaseFailure && error.sqlState === NOT_A_VALUE) {
+    return new CacheError('ERR_INVALID_VALUE', error.message, error);
+  }
   if (error instanceof DatabaseFailure) return new CacheError('ERR_DATABASE', error.message, error);
   return new CacheError('ERR_INTERNAL', error instanceof Error ? error.message : String(error), error);
 }

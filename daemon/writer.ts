@@ -5,7 +5,14 @@ import { anyName, partName } from '../shared/table/names.js';
 import { NUMBER_TAKEN } from '../shared/table/space-sql.js';
 import type { WriteBatch, WriteItem, WriteResult } from '../shared/table/write.js';
 import type { Clock } from './clock.js';
-import { asCacheError, type Database, DatabaseFailure, DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE } from './database.js';
+import {
+  asCacheError,
+  type Database,
+  DatabaseFailure,
+  DEADLOCK_DETECTED,
+  LOCK_NOT_AVAILABLE,
+  NOT_A_VALUE,
+} from './database.js';
 import type { Follower } from './follower.js';
 import type { Identity } from './identity.js';
 import type { Lease, Leases } from './leases.js';
@@ -212,7 +219,8 @@ export class Writer {
     const failure = error instanceof DatabaseFailure ? error : undefined;
     const sqlState = failure?.kind === 'refused' ? (failure.sqlState ?? '') : '';
     const isLocked = sqlState === LOCK_NOT_AVAILABLE;
-    if (writes.length > 1 && (isLocked || ITEM_ERROR_CLASSES.has(sqlState.slice(0, 2)))) {
+    const isOfItem = isLocked || sqlState === NOT_A_VALUE || ITEM_ERROR_CLASSES.has(sqlState.slice(0, 2));
+    if (writes.length > 1 && isOfItem) {
       // The error does not name the key; halving finds it, and lets the others through.
       const half = writes.length >> 1;
       await this.#writeItems(writes.slice(0, half));

@@ -23,12 +23,18 @@ export class DatabaseFailure extends Error {
 export const LOCK_NOT_AVAILABLE = '55P03';
 export const DEADLOCK_DETECTED = '40P01';
 
+/** In place of a SQLSTATE: a value's bytes could not be turned into columns, and no statement was sent. */
+export const NOT_A_VALUE = 'PC002';
+
 /** Missing tables or functions: somebody dropped them, or another schema version took their place. */
 export const MISSING_OBJECT: ReadonlySet<string> = new Set(['42P01', '42883', '3F000']);
 
 /** What the driver threw, by its text alone: its other fields may lead to the connection, and that to the password. */
 export function failureOf(error: unknown): DatabaseFailure {
   if (error instanceof DatabaseFailure) return error;
+  if (error instanceof CacheError && error.code === 'ERR_INVALID_VALUE') {
+    return new DatabaseFailure('refused', 'the bytes given are no packed value', NOT_A_VALUE);
+  }
   const { message, code, severity } = error as Error & { code?: string; severity?: string };
   const isFromServer = typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && severity !== undefined;
   // A backend that is ended by force reports so and goes: whether its statement took effect is not known from that.
