@@ -74,15 +74,16 @@ export class WireReader {
     return this.#nil() ? undefined : this.str(field);
   }
 
-  strs(field: string): string[] {
-    const count = this.#arrayHeader(field);
+  /** @throws CacheError ERR_INVALID_ARGUMENT for more than `countMax`, before any of them is read */
+  strs(field: string, countMax = Number.POSITIVE_INFINITY): string[] {
+    const count = checkCount(field, this.#arrayHeader(field), countMax);
     const values: string[] = [];
     for (let i = 0; i < count; i++) values.push(this.#text(field, this.#next(field)));
     return values;
   }
 
-  strsOrNil(field: string): string[] | undefined {
-    return this.#nil() ? undefined : this.strs(field);
+  strsOrNil(field: string, countMax?: number): string[] | undefined {
+    return this.#nil() ? undefined : this.strs(field, countMax);
   }
 
   /** A view on the frame. */
@@ -94,9 +95,9 @@ export class WireReader {
     return this.#nil() ? undefined : this.bin(field);
   }
 
-  /** An array of bin, as views. */
-  bins(field: string): Buffer[] {
-    const count = this.#arrayHeader(field);
+  /** An array of bin, as views; for `countMax` see `strs`. */
+  bins(field: string, countMax = Number.POSITIVE_INFINITY): Buffer[] {
+    const count = checkCount(field, this.#arrayHeader(field), countMax);
     const values: Buffer[] = [];
     for (let i = 0; i < count; i++) values.push(this.#bytes(field, this.#next(field)));
     return values;
@@ -234,6 +235,12 @@ export class WireReader {
   #problem(problem: string): CacheError {
     return new CacheError('ERR_PROTOCOL', `${problem} (at byte ${this.#at - this.#start} of the message)`);
   }
+}
+
+/** A frame has room for many millions of empty strings, each an element of an array here. */
+function checkCount(field: string, count: number, countMax: number): number {
+  if (count <= countMax) return count;
+  throw new CacheError('ERR_INVALID_ARGUMENT', `${count} ${field} in one call, the limit is ${countMax}`);
 }
 
 function typeName(type: number): string {

@@ -34,13 +34,7 @@ export function readKey(request: WireReader): string {
 }
 
 export function readKeys(request: WireReader): string[] {
-  const keys = request.strs('keys');
-  if (keys.length > LIMIT.keysPerCallMax) {
-    throw new CacheError(
-      'ERR_INVALID_ARGUMENT',
-      `${keys.length} keys in one call, the limit is ${LIMIT.keysPerCallMax}`,
-    );
-  }
+  const keys = request.strs('keys', LIMIT.keysPerCallMax);
   for (const key of keys) if (!isName(key, LIMIT.keyBytesMax)) throw invalidKey(key);
   return keys;
 }
@@ -53,7 +47,7 @@ export function readValue(namespace: Namespace, request: WireReader): Bytes {
 }
 
 export function readValues(namespace: Namespace, keys: readonly string[], request: WireReader): Bytes[] {
-  const values = request.bins('values');
+  const values = request.bins('values', LIMIT.keysPerCallMax);
   if (values.length !== keys.length) {
     throw new CacheError('ERR_INVALID_ARGUMENT', `${keys.length} keys and ${values.length} values in one call`);
   }
@@ -75,7 +69,7 @@ export function readGivenTtl(request: WireReader): number {
 
 /** The tags of an entry. */
 export function readTags(request: WireReader): readonly string[] {
-  const tags = request.strsOrNil('tags');
+  const tags = request.strsOrNil('tags', LIMIT.keysPerCallMax);
   if (tags === undefined) return NO_TAGS;
   if (tags.length > LIMIT.tagsPerEntryMax) throw new CacheError('ERR_INVALID_TAG', `${tags.length} tags on one entry`);
   return checkTags(tags);
@@ -97,14 +91,7 @@ export function readInheritedNames(namespace: Namespace, request: WireReader): N
 
 /** The tags of an invalidation, which may be more than an entry has. */
 export function readInvalidatedTags(request: WireReader): readonly string[] {
-  const tags = request.strs('tags');
-  if (tags.length > LIMIT.keysPerCallMax) {
-    throw new CacheError(
-      'ERR_INVALID_ARGUMENT',
-      `${tags.length} tags in one call, the limit is ${LIMIT.keysPerCallMax}`,
-    );
-  }
-  return checkTags(tags);
+  return checkTags(request.strs('tags', LIMIT.keysPerCallMax));
 }
 
 export function readDelta(request: WireReader): number {

@@ -241,4 +241,16 @@ test('whatever is done to the bytes, the reader answers or refuses', () => {
   }
 });
 
+test('a count beyond the limit is refused before anything is gathered', () => {
+  const elements = 5_000_000;
+  const body = Buffer.alloc(7 + elements, 0xa0);
+  Buffer.from([0x92, 0x07, 0xdd]).copy(body);
+  body.writeUInt32BE(elements, 3);
+  const from = process.memoryUsage().heapTotal;
+  throwsCode('ERR_INVALID_ARGUMENT', () => open(body).strs('keys', 10_000));
+  throwsCode('ERR_INVALID_ARGUMENT', () => open(body).bins('values', 10_000));
+  assert.ok(process.memoryUsage().heapTotal - from < elements, 'nothing was gathered');
+  assert.is(open(body.subarray(0)).strs('keys', elements).length, elements);
+});
+
 test.run();
