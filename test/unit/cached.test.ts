@@ -145,6 +145,8 @@ test('inherit, beta and grace are handed to the cache where they are given, and 
   cached({ cache, keyPrefix: 'a' })(() => 1)();
   cached({ cache, keyPrefix: 'b', inherit: true, beta: 0, grace: '1m', tags: ['t'] })(() => 1)();
   assert.equal(seen, [{ ttl: 300 }, { ttl: 300, inherit: true, beta: 0, grace: '1m', tags: ['t'] }]);
+  const plain = cached({ cache: new LocMemCache(), keyPrefix: 'c', grace: '1m' })(() => 1);
+  throwsCode('ERR_INVALID_ARGUMENT', () => plain());
 });
 
 test('key and invalidate speak of the result for the same arguments', async () => {
