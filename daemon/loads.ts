@@ -9,6 +9,8 @@ import type { Leases } from './leases.js';
 import type { Bytes, Holder, LoadAsk, LoadOutcome } from './namespace.js';
 import type { ReadAnswer } from './reads.js';
 
+type Offered = 'stored' | 'refused' | 'failed';
+
 interface Terms {
   /** What the load's value is at least as new as; undefined where there is no such snapshot: then it is not stored. */
   readonly base: Base | undefined;
@@ -131,7 +133,7 @@ export class Loads {
     const { key, flight, terms } = this.#handouts.take(token, holder);
     const { base, refusals, ask } = terms;
     const value = { kind: 'value', bytes, names: given.names } as const;
-    const stored = base === undefined ? 'failed' : await this.#offer({ ...given, key, bytes }, base);
+    const stored = await this.#offer({ ...given, key, bytes }, base);
     if (stored === 'refused' && refusals + 1 < REFUSALS_MAX) {
       await this.#options.follower.look();
       flight.end({ kind: 'passed' });
@@ -156,9 +158,15 @@ export class Loads {
     return own === undefined ? [] : [own];
   }
 
-  async #offer(value: Omit<Fill, 'base' | 'incarnation'>, base: Base): Promise<'stored' | 'refused' | 'failed'> {
+  async #offer(value: Omit<Fill, 'base' | 'incarnation'>, base: Base | undefined): Promise<Offered> {
     const { namespace, database, leases, clock, follower } = this.#options;
     const lease = leases.grant(value.key);
+    if (base === undefined) {
+      // The interleaving: a read of the key's old value is out; a load reads a newer source and is answered, not kept; the
+      // read lands. Who was given the load's value would then find the older one in memory.
+      leases.end(lease, undefined, 0);
+      return 'failed';
+    }
     const sentMs = clock.now();
     const fill = { ...value, base: formatSnapshot(base.snapshot), incarnation: base.incarnation };
     let result: FillResult | undefined;
