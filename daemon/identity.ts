@@ -1,7 +1,13 @@
-import { randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { CacheError } from '../shared/errors.js';
+
+/**
+ * A start is a counter, times this, plus a random part: daemons that start from copies of one state folder (a cloned
+ * machine) write under different starts, so that neither takes the answer kept for the other's batch as its own.
+ */
+const STARTS_APART = 2 ** 20;
 
 /** Who writes: a host's uuid and how many times its daemon has started. Batches are numbered within a start. */
 export class Identity {
@@ -49,8 +55,9 @@ export function loadIdentity(stateDir: string, name: string): Identity {
   try {
     mkdirSync(stateDir, { recursive: true, mode: 0o700 });
     const { host, start } = readState(file);
-    writeDurably(file, stateDir, JSON.stringify({ host, start: start + 1 }));
-    return new Identity(host, start + 1);
+    const next = (Math.floor(start / STARTS_APART) + 1) * STARTS_APART + randomInt(STARTS_APART);
+    writeDurably(file, stateDir, JSON.stringify({ host, start: next }));
+    return new Identity(host, next);
   } catch (error) {
     throw new CacheError(
       'ERR_INVALID_CONFIG',
