@@ -35,6 +35,7 @@ export const RULES = {
     'the bound counts from sending',
     'own writes seen before a load',
     'own rows applied at the acknowledgement',
+    'names of the parts',
     "the follower's sight in a load's base",
   ],
   patched: [

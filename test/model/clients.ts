@@ -1,10 +1,11 @@
-import type { Holder, LoadOutcome, Namespace } from '../../daemon/namespace.js';
+import type { Holder, LoadOutcome, Names, Namespace } from '../../daemon/namespace.js';
 import { CacheError } from '../../shared/errors.js';
-import { tagName } from '../../shared/table/names.js';
+import { partName, tagName } from '../../shared/table/names.js';
 import { counterOf, idOf, isCounter, valueBytes } from './bytes.js';
 import { askRead, checkCount, checkRead, ownNames } from './check.js';
 import type { ModelDatabase } from './connection.js';
 import type { Host } from './host.js';
+import { MadeOf } from './made-of.js';
 import type { ModelPostgres } from './postgres.js';
 import type { OpItem } from './schedule.js';
 import { placeOf, type Value, writtenName } from './truth.js';
@@ -96,15 +97,24 @@ export class Process {
     return { space: this.host.stores.open(namespace), database: this.host.database };
   }
 
-  async get({ space, database }: Session, key: string, mayDoubt = true): Promise<Uint8Array | undefined> {
+  async get(session: Session, key: string, mayDoubt = true): Promise<void> {
+    await this.find(session, key, mayDoubt);
+  }
+
+  /** @returns the value, and the names of the entry */
+  async find(
+    { space, database }: Session,
+    key: string,
+    mayDoubt = true,
+  ): Promise<{ bytes: Uint8Array | undefined; names: Names }> {
     if (database.closed) return never();
     const fromTable = mayDoubt && this.#readsTable(placeOf(space.name, key));
     const read = askRead(this.#pg, { ...this.#who(space, key), fromTable });
-    const bytes = await space.get(key, fromTable);
+    const [found] = (await space.named?.([key], fromTable)) ?? [];
     if (database.closed) return never();
-    this.#pg.world.trace?.(`${this.name} gets ${key}: ${show(bytes)}`);
-    checkRead(this.#pg, read, bytes);
-    return bytes;
+    this.#pg.world.trace?.(`${this.name} gets ${key}: ${show(found?.bytes)}`);
+    checkRead(this.#pg, read, found?.bytes);
+    return { bytes: found?.bytes, names: found?.names ?? [] };
   }
 
   /** @returns the value, and how often it had to be computed */
@@ -112,7 +122,7 @@ export class Process {
     session: Session,
     key: string,
     how: LoadHow,
-  ): Promise<{ bytes: Uint8Array | undefined; computed: number }> {
+  ): Promise<{ bytes: Uint8Array | undefined; names: Names; computed: number }> {
     const { truth } = this.#pg;
     const { space, database } = session;
     if (database.closed) return never();
@@ -120,20 +130,26 @@ export class Process {
     const read = askRead(this.#pg, { ...this.#who(space, key), fromTable });
     const holder = this.host.holders[this.#at] as Holder;
     const { beta = 0, cluster = false } = how;
-    let outcome: LoadOutcome = await space.load(key, holder, { fromTable, graceMs: 0, beta, cluster });
+    let outcome: LoadOutcome = await space.load(key, holder, {
+      fromTable,
+      graceMs: 0,
+      beta,
+      cluster,
+      inherits: key === 'z',
+    });
     let computed = 0;
     for (; outcome.kind === 'load'; computed += 1) {
       const offered = await this.#offer(session, key, how, outcome.token, holder);
-      if (offered === undefined) return { bytes: undefined, computed };
+      if (offered === undefined) return { bytes: undefined, names: [], computed };
       outcome = offered;
     }
     if (database.closed) return never();
-    if (outcome.kind !== 'value' && outcome.kind !== 'refresh') return { bytes: undefined, computed };
+    if (outcome.kind !== 'value' && outcome.kind !== 'refresh') return { bytes: undefined, names: [], computed };
     this.#pg.world.trace?.(`${this.name} loads ${key}: ${show(outcome.bytes)} at ${truth.seq}`);
     if (isCounter(outcome.bytes)) throw new Error('a load of a counter');
     checkRead(this.#pg, read, outcome.bytes);
     if (outcome.kind === 'refresh') await this.#offer(session, key, how, outcome.token, holder);
-    return { bytes: outcome.bytes, computed };
+    return { bytes: outcome.bytes, names: outcome.names ?? [], computed };
   }
 
   /** Computes a value and offers it; undefined where the computation ends without one. */
@@ -146,48 +162,44 @@ export class Process {
   ): Promise<LoadOutcome | undefined> {
     const { space, database } = session;
     this.#pg.world.trace?.(`${this.name} is to compute ${key} (lease ${token})`);
-    const { value, tags } = await this.#compute(session, key, how);
+    const { value, tag, names } = await this.#compute(session, key, how);
     if (database.closed) return never();
     if (how.ends === 'fill') {
-      const terms = { ttlMs: how.ttlMs, tags, graceMs: 0, deltaMs: how.computeMs, once: false };
+      const carried = this.#pg.without.has('names of the parts') ? [] : names;
+      const terms = { ttlMs: how.ttlMs, tags: [tag], names: carried, graceMs: 0, deltaMs: how.computeMs, once: false };
       return space.fill(token, holder, valueBytes(value.id), terms);
     }
     space.abandon(token, holder, how.ends === 'throw' ? new Uint8Array(1) : undefined);
     return undefined;
   }
 
-  /** What a load computes: from the source of its key, and, for z, from x as the cache has it. */
-  async #compute(
-    session: Session,
-    key: string,
-    how: Pick<OpItem, 'computeMs' | 'nested' | 'ttlMs'>,
-  ): Promise<{ value: Value; tags: string[] }> {
+  /** What a load computes: from the source of its key, and, for z, from x and d as the cache has them. */
+  async #compute(session: Session, key: string, how: LoadHow): Promise<{ value: Value; tag: string; names: string[] }> {
     const { world, truth } = this.#pg;
-    const { space } = session;
+    const { space, database } = session;
     await world.sleep(how.computeMs * world.random.next());
-    const births = new Map<string, number>();
-    const names = ownNames(space.name, key);
-    for (const name of names) births.set(name, truth.seq);
+    const made = new MadeOf(truth, space.name, key);
     if (key === 'z') {
-      const part = how.nested
-        ? (await this.load(session, 'x', { ...how, ends: 'fill', nested: false })).bytes
-        : await this.get(session, 'x');
-      const made =
-        part === undefined ? new Map([[tagName(space.name, 'sx'), truth.seq]]) : truth.values[idOf(part)]?.births;
-      for (const [name, birth] of made ?? []) {
-        const isCarried = name.startsWith('t:') || (names.includes(name) && !name.startsWith('w:'));
-        if (isCarried) births.set(name, Math.min(birth, births.get(name) ?? birth));
-      }
+      await this.#readPart(session, 'x', how, made);
+      if (how.nested) await this.#readPart({ space: this.host.stores.open('other'), database }, 'd', undefined, made);
     }
-    const tag = tagName(space.name, key === 'x' ? 'sx' : 'sy');
-    births.set(tag, Math.min(truth.seq, births.get(tag) ?? truth.seq));
+    const tag = key === 'x' ? 'sx' : 'sy';
+    made.source(tagName(space.name, tag));
     const birth = truth.seq;
     await world.sleep(how.computeMs * world.random.next());
-    const value = truth.newValue(placeOf(space.name, key), births, birth, 0);
-    const prefix = tagName(space.name, '');
-    const tags = [...births.keys()].filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
-    world.trace?.(`${this.name} computed value ${value.id} of ${key} from ${JSON.stringify([...births])}`);
-    return { value, tags };
+    const value = truth.newValue(placeOf(space.name, key), made.births, birth, 0);
+    world.trace?.(`${this.name} computed value ${value.id} of ${key} from ${JSON.stringify([...made.births])}`);
+    return { value, tag, names: [...made.names] };
+  }
+
+  /** @param how loads it where it is missing; undefined only looks */
+  async #readPart(session: Session, key: string, how: LoadHow | undefined, made: MadeOf): Promise<void> {
+    const { truth } = this.#pg;
+    const { seq } = truth;
+    const { bytes, names } = how?.nested
+      ? await this.load(session, key, { ...how, ends: 'fill', nested: false })
+      : await this.find(session, key);
+    made.part(session.space.name, key, bytes && truth.values[idOf(bytes)], names, seq);
   }
 
   async #put(space: Namespace, { op, namespace, key, tags, ttlMs }: OpItem): Promise<void> {
@@ -224,7 +236,7 @@ export class Process {
     const place = placeOf(namespace, key);
     const asked = truth.now();
     const names = tags.map((tag) => tagName(namespace, tag));
-    if (op === 'delete') names.splice(0, names.length, writtenName(place));
+    if (op === 'delete') names.splice(0, names.length, writtenName(place), partName(namespace, key));
     if (op === 'clear') names.splice(0, names.length, `n:${namespace}`);
     try {
       if (op === 'delete') await space.delete(key);

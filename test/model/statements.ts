@@ -1,6 +1,6 @@
 import type { Fill, FillResult } from '../../shared/table/fill.js';
 import type { LookResult } from '../../shared/table/look.js';
-import { EVERYTHING, keyName, namespaceName, partName } from '../../shared/table/names.js';
+import { anyName, EVERYTHING, keyName, namespaceName, partName } from '../../shared/table/names.js';
 import type { ReadResult } from '../../shared/table/read.js';
 import { NUMBER_TAKEN } from '../../shared/table/space-sql.js';
 import type { WriteBatch, WriteItem, WriteResult } from '../../shared/table/write.js';
@@ -208,6 +208,9 @@ export function* write(
     tx.effects.push({ kind: 'kill', name, host });
   }
   for (const { op, key } of batch.items) if (op === 'delete') pg.insertLog(tx, { name: partName(namespace, key) });
+  if (batch.invalidated.length > 0 || batch.items.some(({ op }) => op === 'delete')) {
+    pg.insertLog(tx, { name: anyName(namespace) });
+  }
   if (written.length > 0) pg.insertLog(tx, { namespace, keys: written });
   yield PAUSE;
   yield* pg.hold(tx, writer, batch.lockTimeoutMs);
@@ -261,6 +264,7 @@ function* writeItem(
     const dead = { ...common, bytes: undefined, counter: undefined, expiresAtMs: Number.NEGATIVE_INFINITY };
     pg.put(tx, chain, pg.without.has('dead rows') ? undefined : dead);
     tx.effects.push({ kind: 'kill', name: `w:${place}`, host });
+    tx.effects.push({ kind: 'kill', name: partName(namespace, key), host });
   } else if (op === 'expire') {
     const kept = before ?? (offer as Entry);
     if (before !== undefined && !isLive) return;
