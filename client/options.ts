@@ -1,5 +1,6 @@
 import { isAbsolute, join } from 'node:path';
 import { CacheError } from '../shared/errors.js';
+import { checkOptionNames } from '../shared/option-names.js';
 import { DEFAULT_NAMESPACE, DEFAULT_TIMEOUT_MS, LIMIT, NAMESPACE_PATTERN } from '../shared/protocol.js';
 import type { NearLimits } from './near.js';
 
@@ -36,6 +37,15 @@ export type CheckedConnectOptions = Readonly<Required<Omit<ConnectOptions, 'near
 
 const NEAR_DEFAULTS: NearLimits = { maxEntries: 10_000, maxBytes: 32 * 1024 * 1024 };
 
+const ofConnect: Readonly<Record<keyof ConnectOptions, true>> = {
+  socket: true,
+  namespace: true,
+  near: true,
+  onUnavailable: true,
+  timeoutMs: true,
+};
+const CONNECT_OPTIONS = Object.keys(ofConnect);
+
 /** What a Node timer can hold. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
@@ -44,6 +54,10 @@ export function checkConnectOptions(
   options: ConnectOptions,
   env: Readonly<Record<string, string | undefined>>,
 ): CheckedConnectOptions {
+  if (typeof options !== 'object' || options === null) {
+    throw new CacheError('ERR_INVALID_ARGUMENT', 'connect takes an object of options, such as { socket: path }');
+  }
+  checkOptionNames(options, CONNECT_OPTIONS);
   const { namespace = DEFAULT_NAMESPACE, onUnavailable = 'degrade', timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   if (typeof namespace !== 'string' || !NAMESPACE_PATTERN.test(namespace)) {
     throw new CacheError('ERR_INVALID_NAMESPACE', `${JSON.stringify(namespace)} is not a name for a namespace`);

@@ -15,7 +15,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 const DURATION = /^(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h|d|w)$/;
 
 /** A hundred years. What lives longer counts as living for ever: sums with it would leave the range of timestamps. */
-const FOREVER_MS = 100 * 365.25 * UNIT_MS.d!;
+export const FOREVER_MS = 100 * 365.25 * UNIT_MS.d!;
 
 /**
  * @param ttl seconds (above 0; Infinity for no expiry), or a duration: a number and one of ms, s, m, h, d, w

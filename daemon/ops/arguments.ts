@@ -1,3 +1,4 @@
+import { FOREVER_MS } from '../../shared/duration.js';
 import { CacheError } from '../../shared/errors.js';
 import { LIMIT, NAMESPACE_PATTERN } from '../../shared/protocol.js';
 import type { WireReader } from '../../shared/wire-reader.js';
@@ -57,14 +58,12 @@ export function readValues(namespace: Namespace, keys: readonly string[], reques
 
 export function readTtl(request: WireReader): number | undefined {
   const ttlMs = request.numberOrNil('ttlMs');
-  if (ttlMs !== undefined) checkTtl(ttlMs);
-  return ttlMs;
+  return ttlMs === undefined ? undefined : checkedTtl(ttlMs);
 }
 
 export function readGivenTtl(request: WireReader): number {
   const ttlMs = request.number('ttlMs');
-  checkTtl(ttlMs);
-  return ttlMs;
+  return checkedTtl(ttlMs);
 }
 
 /** The tags of an entry. */
@@ -125,8 +124,10 @@ function checkInheritedName(name: string): void {
   throw new CacheError('ERR_INVALID_ARGUMENT', `${JSON.stringify(name)} is not a name that can be inherited`);
 }
 
-function checkTtl(ttlMs: number): void {
+/** Our client rounds such times itself; another may not, and Postgres has no interval as long. */
+function checkedTtl(ttlMs: number): number {
   if (!(ttlMs > 0)) throw new CacheError('ERR_INVALID_TTL', `a time to live of ${ttlMs} ms`);
+  return ttlMs > FOREVER_MS ? Number.POSITIVE_INFINITY : ttlMs;
 }
 
 function checkSize(namespace: Namespace, value: Bytes): void {

@@ -91,6 +91,9 @@ test('bad arguments are refused before anything is sent', async () => {
   await rejectsCode('ERR_INVALID_ARGUMENT', () => cache.lease('k', { beta: Number.NaN }));
   throwsCode('ERR_INVALID_NAMESPACE', () => connect({ namespace: 'No' }));
   throwsCode('ERR_INVALID_ARGUMENT', () => connect({ timeoutMs: 0 }));
+  throwsCode('ERR_INVALID_ARGUMENT', () => connect({ sokcet: daemon.path } as never));
+  throwsCode('ERR_INVALID_ARGUMENT', () => connect(daemon.path as never));
+  throwsCode('ERR_INVALID_ARGUMENT', () => connect(null as never));
   throwsCode('ERR_INVALID_ARGUMENT', () => connect({ onUnavailable: 'explode' as never }));
   throwsCode('ERR_SOCKET', () => connect({ socket: `/${'x'.repeat(LIMIT.socketPathBytesMax)}` }));
 });
