@@ -192,7 +192,14 @@ export class ModelDatabase implements Database {
       if (world.random.chance(faults.broken)) breakOff(world.delayMs(), 'the connection broke');
       world.trace?.(`${host} sends ${label()}`);
       pg.busy += 1;
+      const { epoch } = pg;
       world.after(world.delayMs(), () => {
+        if (pg.epoch !== epoch) {
+          // A crash cuts every connection, also under a statement that has not arrived.
+          pg.busy -= 1;
+          breakOff(0, 'Postgres crashed');
+          return;
+        }
         world.trace?.(`${host} runs ${label()}`);
         const backend = new Backend<T>(
           pg,
