@@ -5,10 +5,7 @@ import { LocMemCache } from '../../client/backends/loc-mem-cache.js';
 import { cached } from '../../client/cached.js';
 import type { Cache } from '../../shared/cache.js';
 import { asyncCache } from '../support/async-cache.js';
-
-type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
-/** Says yes to nothing but `true`. */
-function expectType<_Holds extends true>(): void {}
+import { expectType, type Same } from '../support/types.js';
 
 const sync = new LocMemCache();
 const remote: Cache = asyncCache();
