@@ -28,6 +28,7 @@ export function makeCached(fn: Callable, options: Options, prefix: Prefix): Call
     const chosen = options.key === undefined ? args : options.key.apply(self as undefined, args);
     return typeof chosen === 'string' ? givenKey(prefix.text, chosen) : argumentsKey(prefix.text, chosen);
   };
+  const optionsOf = callOptions(options);
   const run = (self: unknown, args: unknown[]): unknown => {
     const cache = cacheOf(options.cache);
     const load = (): unknown => {
@@ -36,7 +37,7 @@ export function makeCached(fn: Callable, options: Options, prefix: Prefix): Call
       rememberPromises(cache, prefix.text!);
       return Promise.resolve(result);
     };
-    const result = cache.getOrSet(keyOf(self, args), load, getOrSetOptions(cache, options, self, args));
+    const result = cache.getOrSet(keyOf(self, args), load, optionsOf(cache, self, args));
     return answersPromises(cache, prefix.text!) ? Promise.resolve(result) : result;
   };
   const wrapper: Callable = types.isAsyncFunction(fn)
@@ -74,16 +75,22 @@ function cacheOf(choice: CacheChoice | undefined): CacheAdapter {
   return checkAdapter(typeof choice === 'function' ? choice() : choice, 'the cache option of cached');
 }
 
-function getOrSetOptions(cache: CacheAdapter, options: Options, self: unknown, args: unknown[]): GetOrSetOptions {
-  const { ttl = DEFAULT_TTL_SECONDS, tags, beta, grace } = options;
-  const inherit = options.inherit ?? (cache instanceof PgCachedClient ? 'auto' : undefined);
-  return {
-    ttl,
-    ...(tags !== undefined && { tags: typeof tags === 'function' ? tags.apply(self as undefined, args) : tags }),
-    ...(inherit !== undefined && { inherit }),
-    ...(beta !== undefined && { beta }),
-    ...(grace !== undefined && { grace }),
+/** @returns what the options of a call are: the same for all calls but for the tags, and for what the cache is at the time */
+function callOptions(options: Options): (cache: CacheAdapter, self: unknown, args: unknown[]) => GetOrSetOptions {
+  const { cache: _, key, keyPrefix, tags, ...rest } = options;
+  const plain: GetOrSetOptions = { ttl: DEFAULT_TTL_SECONDS, ...present(rest) };
+  const inheriting: GetOrSetOptions = { inherit: 'auto', ...plain };
+  return (cache, self, args) => {
+    const base = cache instanceof PgCachedClient ? inheriting : plain;
+    if (tags === undefined) return base;
+    return { ...base, tags: typeof tags === 'function' ? tags.apply(self as undefined, args) : tags };
   };
+}
+
+/** Without what is undefined, which counts as missing. */
+function present<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Cache, CacheAdapter, SyncCache, Ttl } from '../shared/cache.js';
+import type { Cache, CacheAdapter, GetOrSetOptions, SyncCache, Ttl } from '../shared/cache.js';
 
 /** A cache, a function that returns one (asked at each call), or the name of a registered one. */
 export type CacheChoice = CacheAdapter | (() => CacheAdapter) | string;
@@ -6,7 +6,7 @@ export type CacheChoice = CacheAdapter | (() => CacheAdapter) | string;
 export interface CachedOptions<
   C extends CacheChoice | undefined = CacheChoice | undefined,
   A extends unknown[] = never[],
-> {
+> extends Omit<GetOrSetOptions, 'tags'> {
   /** How long a result lives: seconds, or a duration such as '5m'. Default 300. */
   ttl?: Ttl;
   /** What the keys begin with. Default: the function's name, or `Class.method`; a function without a name needs one. */
@@ -20,10 +20,8 @@ export interface CachedOptions<
   key?: (...args: A) => string | readonly unknown[];
   /** Names by which `invalidateTags` drops the results. */
   tags?: readonly string[] | ((...args: A) => readonly string[]);
-  /** As in `getOrSet`, for the caches that offer it. `inherit` is 'auto' where it is missing and the cache is a client of the daemon. */
+  /** As in `getOrSet`, like all that is not named here; but 'auto' where it is missing and the cache is a client of the daemon. */
   inherit?: boolean | 'auto';
-  beta?: number;
-  grace?: Ttl;
 }
 
 export type AnyFunction = (...args: never[]) => unknown;

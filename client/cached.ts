@@ -1,5 +1,6 @@
 import { ttlToMs } from '../shared/duration.js';
 import { CacheError } from '../shared/errors.js';
+import { LOAD_OPTIONS } from '../shared/option-names.js';
 import { type Callable, makeCached, type Options, type Prefix } from './cached-call.js';
 import { claimName, methodName, requireName } from './cached-names.js';
 import type {
@@ -44,7 +45,7 @@ export function cached(first?: AnyFunction | CachedOptions, second?: unknown): u
   };
 }
 
-const OPTION_NAMES = new Set(['ttl', 'keyPrefix', 'cache', 'key', 'tags', 'inherit', 'beta', 'grace']);
+const OPTION_NAMES = new Set(['keyPrefix', 'cache', 'key', ...LOAD_OPTIONS]);
 
 function checkOptions(options: unknown = {}): Options {
   if (typeof options !== 'object' || options === null) {

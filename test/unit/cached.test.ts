@@ -134,7 +134,7 @@ test('ttl is 300 seconds unless given, and tags and durations reach the cache', 
   assert.is(cache.has('one:1'), false);
 });
 
-test('inherit, beta and grace are handed to the cache where they are given, and only there', () => {
+test('the options of getOrSet are handed to the cache where they are given, and only there', () => {
   const seen: unknown[] = [];
   const cache = new (class extends LocMemCache {
     override getOrSet(...args: Parameters<LocMemCache['getOrSet']>): never {
@@ -143,8 +143,10 @@ test('inherit, beta and grace are handed to the cache where they are given, and 
     }
   })();
   cached({ cache, keyPrefix: 'a' })(() => 1)();
-  cached({ cache, keyPrefix: 'b', inherit: true, beta: 0, grace: '1m', tags: ['t'] })(() => 1)();
-  assert.equal(seen, [{ ttl: 300 }, { ttl: 300, inherit: true, beta: 0, grace: '1m', tags: ['t'] }]);
+  const all = { inherit: true, beta: 0, grace: '1m', softTimeout: 1, hardTimeout: 2, coalesce: 'cluster' } as const;
+  const onStale = () => {};
+  cached({ cache, keyPrefix: 'b', ...all, onStale, tags: ['t'] })(() => 1)();
+  assert.equal(seen, [{ ttl: 300 }, { ttl: 300, ...all, onStale, tags: ['t'] }]);
   const plain = cached({ cache: new LocMemCache(), keyPrefix: 'c', grace: '1m' })(() => 1);
   throwsCode('ERR_INVALID_ARGUMENT', () => plain());
 });
