@@ -10,6 +10,8 @@ export const COMMAND_OPTIONS = {
   namespace: { value: 'NAME', short: 'n', help: 'the namespace; without it, the default one' },
   ttl: { value: 'DURATION', help: "how long the value lives: seconds, '5m', or Infinity" },
   timeoutMs: { value: 'MS', help: 'how long to wait for the daemon, in milliseconds' },
+  intervalMs: { value: 'MS', help: 'how long between two looks, in milliseconds from 100; 2000 where it is missing' },
+  count: { value: 'N', help: 'how often to show it; until Ctrl-C where it is missing' },
   json: { help: 'JSON in place of text; for `set`: VALUE is JSON' },
   yes: { short: 'y', help: 'do not ask' },
   verbose: { help: 'show where an error came from' },

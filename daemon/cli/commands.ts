@@ -6,9 +6,24 @@ import { dev } from './commands/dev.js';
 import { doctor } from './commands/doctor.js';
 import { get } from './commands/get.js';
 import { incr } from './commands/incr.js';
+import { invalidate } from './commands/invalidate.js';
 import { migrate } from './commands/migrate.js';
 import { set } from './commands/set.js';
 import { status } from './commands/status.js';
+import { top } from './commands/top.js';
 
 /** Every command of `pgcached`, in the order in which help lists them. What they need is loaded when they run. */
-export const COMMANDS: readonly Command[] = [daemon, dev, status, get, set, remove, incr, clear, migrate, doctor];
+export const COMMANDS: readonly Command[] = [
+  daemon,
+  dev,
+  status,
+  top,
+  get,
+  set,
+  remove,
+  incr,
+  invalidate,
+  clear,
+  migrate,
+  doctor,
+];

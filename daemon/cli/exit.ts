@@ -16,6 +16,7 @@ export class UsageError extends Error {}
 const EXITS_BY_CODE: Partial<Record<ErrorCode, ExitName>> = {
   ERR_INVALID_KEY: 'usage',
   ERR_INVALID_TTL: 'usage',
+  ERR_INVALID_TAG: 'usage',
   ERR_INVALID_VALUE: 'usage',
   ERR_INVALID_ARGUMENT: 'usage',
   ERR_INVALID_NAMESPACE: 'usage',

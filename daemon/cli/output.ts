@@ -14,7 +14,7 @@ export class Output {
   constructor(stdout: TextStream, stderr: TextStream, noColour: boolean) {
     this.#stdout = stdout;
     this.#stderr = stderr;
-    this.#hasColours = stdout.isTTY === true && !noColour;
+    this.#hasColours = this.isTerminal && !noColour;
   }
 
   line(text: string): void {
@@ -25,11 +25,19 @@ export class Output {
     this.line(JSON.stringify(data, jsonReplacer, 2) ?? 'null');
   }
 
+  /** One of a stream of objects, each on a line of its own. */
+  jsonLine(data: unknown): void {
+    this.line(JSON.stringify(data, jsonReplacer));
+  }
+
+  get isTerminal(): boolean {
+    return this.#stdout.isTTY === true;
+  }
+
   /** A cached value as a person wants it: a string as it is, anything else as JavaScript shows it. */
   value(value: unknown): void {
-    const isTerminal = this.#stdout.isTTY === true;
     if (typeof value === 'string') {
-      this.line(isTerminal ? printable(value) : value);
+      this.line(this.isTerminal ? printable(value) : value);
       return;
     }
     const options = { depth: null, colors: this.#hasColours, maxArrayLength: null, maxStringLength: null };

@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { connect } from '../../client/index.js';
 import { socketPath } from '../../client/options.js';
 import { loadConfig } from '../../daemon/config.js';
 import { runCommand } from '../support/command.js';
@@ -40,9 +41,32 @@ test('keeps to its namespace, and clears only that', async () => {
   assert.is((await pgcached('get', 'k')).stdout, 'default\n');
 });
 
+test('drops what has a tag', async () => {
+  const client = connect({ socket: server.path });
+  await client.set('a', 1, { tags: ['red', 'big'] });
+  await client.set('b', 2, { tags: ['blue'] });
+  assert.equal(await pgcached('invalidate', 'red', 'green'), { code: 0, stdout: '', stderr: '' });
+  assert.equal(await client.getMany(['a', 'b']), new Map([['b', 2]]));
+  await client.close();
+  assert.is((await pgcached('invalidate')).code, 2);
+  assert.is((await pgcached('invalidate', '')).code, 2);
+});
+
 test('shows the state of the daemon', async () => {
   assert.match((await pgcached('status')).stdout, new RegExp(`^pid +${process.pid}$`, 'm'));
   assert.equal(JSON.parse((await pgcached('status', '--json')).stdout), { pid: process.pid });
+});
+
+test('top shows the daemon so many times', async () => {
+  const { code, stdout } = await pgcached('top', '--count', '2', '--interval-ms', '100');
+  assert.is(code, 0);
+  assert.is(stdout.match(/^daemon \d+, /gm)?.length, 2);
+  const lines = (await pgcached('top', '--count', '2', '--interval-ms', '100', '--json')).stdout.trim().split('\n');
+  assert.equal(
+    lines.map((line) => (JSON.parse(line) as { pid: number }).pid),
+    [process.pid, process.pid],
+  );
+  assert.is((await pgcached('top', '--count', '0')).code, 2);
 });
 
 test('ends with 2 for what the cache refuses, and with 3 where no daemon is', async () => {

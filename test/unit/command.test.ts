@@ -4,10 +4,13 @@ import * as assert from 'uvu/assert';
 import { readArguments } from '../../daemon/cli/arguments.js';
 import type { Command } from '../../daemon/cli/command.js';
 import { COMMAND_OPTION_NAMES } from '../../daemon/cli/command-options.js';
+import { outline } from '../../daemon/cli/commands/status.js';
+import { ratesOf } from '../../daemon/cli/commands/top.js';
 import { COMMANDS } from '../../daemon/cli/commands.js';
 import { EXIT, exitOf, tellError, UsageError } from '../../daemon/cli/exit.js';
 import { helpOf, overview } from '../../daemon/cli/help.js';
 import { Output } from '../../daemon/cli/output.js';
+import { bytesText, type DaemonState } from '../../daemon/cli/state.js';
 import { environmentOf, flagOf, OPTION_NAMES, optionOf } from '../../daemon/options.js';
 import { showDefault } from '../../daemon/show-option.js';
 import { readBytes, showBytes } from '../../daemon/values.js';
@@ -43,6 +46,38 @@ test('help tells flag, variable and default of every option that a command takes
     assert.match(overview(COMMANDS), each.summary);
     for (const line of help.split('\n')) assert.ok(line.length <= 100, line);
   }
+});
+
+/** A daemon that has answered so much since it began. */
+function state(pid: number, counts: Readonly<Record<string, number>>): DaemonState {
+  const tier = { hits: 0, misses: 0, sets: 0, evictions: 0, expirations: 0, invalidations: 0, bytes: 1500, entries: 3 };
+  const of = (hits: number) => ({ ...tier, hits, misses: hits / 4, hitRate: 0.8, tiers: {} });
+  return { pid, fresh: true, namespaces: Object.fromEntries(Object.entries(counts).map(([name, n]) => [name, of(n)])) };
+}
+
+test('top shows what happened in between, a second, the busiest namespace first', () => {
+  const rates = ratesOf(state(7, { a: 100, b: 40 }), state(7, { a: 100, b: 80, c: 8 }), 2);
+  const seen = rates.map(({ namespace, hits, misses, hitRate }) => [namespace, hits, misses, hitRate]);
+  assert.equal(seen, [
+    ['b', 20, 5, 0.8],
+    ['c', 4, 1, 0.8],
+    ['a', 0, 0, undefined],
+  ]);
+  assert.is(ratesOf(state(7, { a: 100 }), state(8, { a: 8 }), 2)[0]!.hits, 4, 'a daemon that began anew');
+});
+
+test('status shows a line a namespace', () => {
+  const lines = outline(state(7, { orders: 100 }));
+  assert.is(lines[0], 'pid    7');
+  assert.match(lines.at(-1)!, /^orders +3 +1\.5 kB +100 +25 +80\.0 %/);
+  assert.equal([0, 999, 1000, 999_949, 999_950, 2.5e13].map(bytesText), [
+    '0 B',
+    '999 B',
+    '1.0 kB',
+    '999.9 kB',
+    '1.0 MB',
+    '25.0 TB',
+  ]);
 });
 
 test('the documentation holds what the code says', () => {

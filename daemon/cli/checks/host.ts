@@ -6,6 +6,7 @@ import type { Config } from '../../config.js';
 import { type Finding, findingsOf } from './finding.js';
 
 const OTHERS = 0o007;
+const OTHERS_WRITE = 0o002;
 const NODE_MAJOR_MIN = 20;
 /** Releases of node-ipc that were sabotaged or stole credentials. */
 const BANNED_NODE_IPC = /^(9\.1\.6|9\.2\.2|9\.2\.3|10\.1\.[1-3]|11\..*|12\.0\.1)$/;
@@ -47,11 +48,11 @@ export function checkPermissions({ socket }: Config): Finding[] {
         'restart the daemon with --socket-mode 660, in a folder with mode 0750',
       ),
     );
-  } else if (folderMode & OTHERS) {
+  } else if (folderMode & OTHERS_WRITE) {
     findings.push(
       warn(
-        `the folder ${dirname(socket)} is open to everybody (${octal(folderMode)})`,
-        `chmod 750 ${dirname(socket)}: a folder of its own keeps others from putting a socket in this one's place`,
+        `everybody may write to the folder ${dirname(socket)} (${octal(folderMode)})`,
+        `chmod 750 ${dirname(socket)}: else others can put a socket of theirs in this one's place`,
       ),
     );
   }

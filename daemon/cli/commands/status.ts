@@ -1,5 +1,6 @@
 import type { Command } from '../command.js';
 import { printable } from '../output.js';
+import { bytesText, type DaemonState, table } from '../state.js';
 import { CLIENT_OPTIONS, withClient } from '../with-client.js';
 
 export const status: Command = {
@@ -8,6 +9,7 @@ export const status: Command = {
   operands: '',
   operandsMin: 0,
   operandsMax: 0,
+  details: 'With --json all of it, counters by tier and the configuration too.',
   own: ['json', 'timeoutMs'],
   options: CLIENT_OPTIONS,
   async run(call) {
@@ -18,15 +20,19 @@ export const status: Command = {
   },
 };
 
-/** Nested data as indented `name  value` lines. */
-export function outline(data: unknown, indent = ''): string[] {
-  if (typeof data !== 'object' || data === null) return [`${indent}${String(data)}`];
-  const entries = Object.entries(data);
-  const width = Math.max(0, ...entries.map(([name]) => name.length)) + 2;
-  return entries.flatMap(([name, value]) => {
-    const isNested = typeof value === 'object' && value !== null && Object.keys(value).length > 0;
-    if (isNested) return [`${indent}${name}`, ...outline(value, `${indent}  `)];
-    const shown = typeof value === 'object' && value !== null ? 'none' : String(value ?? 'none');
-    return [`${indent}${name.padEnd(width)}${shown}`];
-  });
+/** Everything that is one word, a line each; then a line a namespace. */
+export function outline(state: DaemonState): string[] {
+  const words = Object.entries(state).filter(([, value]) => typeof value !== 'object' || value === null);
+  const width = Math.max(0, ...words.map(([name]) => name.length)) + 2;
+  const lines = words.map(([name, value]) => `${name.padEnd(width)}${value ?? 'none'}`);
+  const spaces = Object.entries(state.namespaces ?? {});
+  return spaces.length === 0 ? lines : [...lines, '', ...table([HEADINGS, ...spaces.map(row)])];
+}
+
+const HEADINGS = ['namespace', 'entries', 'in memory', 'hits', 'misses', 'hit rate', 'sets', 'evictions', 'stale'];
+
+function row([name, of]: [string, NonNullable<DaemonState['namespaces']>[string]]): string[] {
+  const rate = `${(of.hitRate * 100).toFixed(1)} %`;
+  const counts = [of.sets, of.evictions, of.stale ?? 0].map(String);
+  return [name, String(of.entries), bytesText(of.bytes), String(of.hits), String(of.misses), rate, ...counts];
 }
