@@ -4,7 +4,7 @@ import { CLIENT_OPTIONS, CLIENT_OWN, withClient } from '../with-client.js';
 export const invalidate: Command = {
   name: 'invalidate',
   summary: 'drop every entry that has any of these tags, on every server',
-  operands: 'TAG…',
+  operands: 'TAG...',
   operandsMin: 1,
   operandsMax: Number.POSITIVE_INFINITY,
   details:
