@@ -12,6 +12,15 @@ import { refuseInTransaction } from './transaction.js';
 
 type Granted = Extract<LoadAnswer, { kind: 'load' }>;
 
+/** A load that runs while the daemon is away. */
+interface LocalLoad {
+  readonly running: Running;
+  /** The last call that was made before it began, by its number. */
+  readonly lastCall: number;
+  /** Resolves when it has ended and is no longer there to be joined. */
+  readonly ended: Promise<unknown>;
+}
+
 /** An answer, and why it is one under grace, if it is. */
 interface Answer {
   readonly value: unknown;
@@ -33,7 +42,9 @@ export class Loader {
   readonly #caller: Caller;
   readonly #abort = new AbortController();
   /** Loads that run while the daemon is away, by key. */
-  readonly #local = new Map<string, Running>();
+  readonly #local = new Map<string, LocalLoad>();
+  /** Calls so far: what tells those that came before a local load from those that came later. */
+  #calls = 0;
 
   constructor(caller: Caller) {
     this.#caller = caller;
@@ -49,7 +60,7 @@ export class Loader {
     const held = this.#caller.nearFor(key)?.get(key);
     if (held !== undefined) return held;
     const { softTimeoutMs, hardTimeoutMs } = options;
-    const work = this.#answer(key, load, options);
+    const work = this.#answer(key, load, options, ++this.#calls);
     const isPatient = softTimeoutMs === undefined && hardTimeoutMs === undefined;
     const late = () => new CacheError('ERR_TIMEOUT', `no value within the softTimeout of ${softTimeoutMs} ms`);
     const instead = () => this.#underGrace(key, options, late);
@@ -58,7 +69,7 @@ export class Loader {
     return answer.value;
   }
 
-  async #answer(key: string, load: Load<unknown>, options: CheckedLoadOptions): Promise<Answer> {
+  async #answer(key: string, load: Load<unknown>, options: CheckedLoadOptions, call: number): Promise<Answer> {
     const reader = this.#caller.reader();
     let answer: LoadAnswer;
     try {
@@ -66,7 +77,7 @@ export class Loader {
       answer = await this.#caller.askLoad(key, flags, options.graceMs ?? 0, options.beta);
     } catch (error) {
       if (error instanceof LoadSkipped) return this.#loadAlone(key, load, options);
-      if (this.#caller.degrades(error)) return { value: await this.#loadLocally(key, load, options) };
+      if (this.#caller.degrades(error)) return { value: await this.#loadLocally(key, load, options, call) };
       reader?.lose();
       throw error;
     }
@@ -166,15 +177,27 @@ export class Loader {
     return { value: await this.#start(load, options).result(key, this.#caller.reader()) };
   }
 
-  #loadLocally(key: string, load: Load<unknown>, options: CheckedLoadOptions): Promise<unknown> {
-    let running = this.#local.get(key);
-    if (running === undefined) {
-      running = this.#start(load, options);
-      this.#local.set(key, running);
-      const ended = () => this.#local.delete(key);
-      running.result(key, undefined).then(ended, ended);
+  /**
+   * One load a key at a time answers all who had come before it began; who comes later waits for its end, and for the next:
+   *
+   *     A   loads k, and has read v1
+   *     B   updates what k is made of; acknowledged
+   *     B   asks for k: A's v1 is not for B
+   */
+  async #loadLocally(key: string, load: Load<unknown>, options: CheckedLoadOptions, call: number): Promise<unknown> {
+    let local = this.#local.get(key);
+    while (local !== undefined && local.lastCall < call) {
+      await local.ended;
+      local = this.#local.get(key);
     }
-    return running.result(key, this.#caller.reader());
+    if (local === undefined) {
+      const lastCall = this.#calls;
+      const running = this.#start(load, options);
+      const forget = () => this.#local.delete(key);
+      local = { running, lastCall, ended: running.result(key, undefined).then(forget, forget) };
+      this.#local.set(key, local);
+    }
+    return local.running.result(key, this.#caller.reader());
   }
 
   #start(load: Load<unknown>, options: CheckedLoadOptions, stale?: unknown): Running {

@@ -43,6 +43,36 @@ test('degrade, no daemon: reads miss, loads run once in the process, sets are dr
   await cache.close();
 });
 
+test('degrade, no daemon: a load that runs is not for those who come later; one more answers them all', async () => {
+  const cache = connect({ socket: temporarySocket(), timeoutMs: 2000 });
+  await cache.get('k');
+  let version = 1;
+  let loads = 0;
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const load = async () => {
+    loads++;
+    const read = version;
+    await opened;
+    return read;
+  };
+  const early = [cache.getOrSet('k', load), cache.getOrSet('k', load)];
+  await until('the load runs', () => loads === 1);
+  version = 2; // an update that is acknowledged here
+  const late = [cache.getOrSet('k', load), cache.getOrSet('k', load), cache.getOrSet('k', load)];
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.is(loads, 1, 'one at a time');
+  open();
+  assert.equal(await Promise.all([...early, ...late]), [1, 1, 2, 2, 2]);
+  assert.is(loads, 2);
+  const failing = cache.getOrSet('f', () => Promise.reject(new Error('no'))).catch((error) => error.message);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal([await cache.getOrSet('f', () => 'after'), await failing], ['after', 'no']);
+  await cache.close();
+});
+
 test('throw, no daemon: everything rejects, with the path and the reason', async () => {
   const socket = temporarySocket();
   const cache = connect({ socket, timeoutMs: 300, onUnavailable: 'throw' });
