@@ -41,7 +41,7 @@ export type ConfigInput = {
   readonly [Name in OptionName]?:
     | Config[Name]
     | (Name extends 'namespaces' ? object : string)
-    | (Name extends 'databaseUrl' ? readonly string[] : never);
+    | (Name extends 'databaseUrl' | 'listenUrl' ? readonly string[] : never);
 };
 
 export interface Sources {
@@ -99,7 +99,8 @@ function read(name: OptionName, layers: readonly Layer[]): Found | undefined {
     try {
       return { value: readValue(raw, optionOf(name)), layer };
     } catch (error) {
-      const shown = name === 'databaseUrl' || typeof raw === 'object' ? '' : `, not ${JSON.stringify(raw)}`;
+      const shown =
+        optionOf(name).kind === 'databases' || typeof raw === 'object' ? '' : `, not ${JSON.stringify(raw)}`;
       throw invalid(`${layer.nameOf(name)} ${(error as Error).message}${redact(shown)}`);
     }
   }

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { RELEASE } from '../shared/release.js';
 import type { Config, ConfigInput } from './config.js';
 import { resolveConfig } from './config.js';
+import { urlsOf } from './databases.js';
 import { Engine } from './engine.js';
 import { loadIdentity, newIdentity } from './identity.js';
 import { createLog, type Log } from './log.js';
@@ -35,7 +36,7 @@ export interface StartOptions {
  */
 export async function startDaemon(options: Config | ConfigInput, start: StartOptions = {}): Promise<RunningDaemon> {
   const config = resolveConfig(options as ConfigInput);
-  const log = start.log ?? createLog({ level: config.logLevel, secrets: secretsOf(config.databaseUrl, process.env) });
+  const log = start.log ?? createLog({ level: config.logLevel, secrets: secretsOf(urlsOf(config), process.env) });
   const engine = new Engine(config, log, () => server.tellFresh());
   const server = new Server({
     namespaces: (name) => engine.namespace(name),

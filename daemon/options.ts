@@ -89,7 +89,12 @@ export const OPTIONS = {
   pooler: {
     kind: 'boolean',
     default: false,
-    help: 'Postgres is reached through PgBouncer in transaction mode: no named statements, no session settings',
+    help: 'Postgres is reached through PgBouncer in transaction mode: no named statements, no session settings, no LISTEN',
+  },
+  listenUrl: {
+    kind: 'databases',
+    defaultText: 'databaseUrl, or with pooler none: polling alone',
+    help: 'where to LISTEN, beside a pooler: a URL of the same database that leads to Postgres itself, for one connection; one for each database, in their order',
   },
   socket: {
     kind: 'path',

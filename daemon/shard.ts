@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { adviceFor } from '../shared/table/advice.js';
 import { splitTable } from '../shared/table/names.js';
 import { BarredDatabase } from './barred-database.js';
 import type { Clock } from './clock.js';
@@ -44,7 +45,7 @@ export class Shard {
   readonly #onChange: ReturnType<typeof createChangeLog>;
   readonly #database: WorkersDatabase;
   readonly #follower: Follower;
-  readonly #listener: Listener;
+  readonly #listener: Listener | undefined;
   readonly #trimmer: Trimmer;
   readonly #wakeups: Wakeups;
   #toldUntilMs = Number.NEGATIVE_INFINITY;
@@ -61,7 +62,7 @@ export class Shard {
     this.#database = this.#newDatabase(connection);
     this.#wakeups = new Wakeups(this.#database, options.clock);
     this.#follower = this.#newFollower();
-    this.#listener = this.#newListener(connection);
+    this.#listener = this.#newListener();
     this.#trimmer = this.#newTrimmer();
   }
 
@@ -94,7 +95,7 @@ export class Shard {
   }
 
   listen(): void {
-    this.#listener.start();
+    this.#listener?.start();
     this.#trimmer.start();
   }
 
@@ -128,7 +129,7 @@ export class Shard {
   async stop(): Promise<void> {
     this.#trimmer.stop();
     this.#follower.stop();
-    await this.#listener.stop();
+    await this.#listener?.stop();
     await this.#database.close();
   }
 
@@ -173,16 +174,30 @@ export class Shard {
       onSight: (blind) => {
         this.#blind = blind?.message;
         if (blind === undefined) this.#onChange('database', 'up', 'the database answers');
-        else this.#onChange('database', 'down', `the database does not answer: ${blind.message}`, { level: 'error' });
+        else {
+          // A fault of the configuration is told although the database was away before.
+          const state = adviceFor(blind.message) ?? 'down';
+          this.#onChange('database', state, `the database does not answer: ${blind.message}`, { level: 'error' });
+        }
         onSight(blind);
       },
     });
   }
 
-  #newListener(connection: object): Listener {
-    const { config, clock, daemonId } = this.#options;
+  /**
+   * Through a pooler in transaction mode LISTEN would stay behind at a backend that others are given next, and be heard
+   * now and then, when the daemon is given that one again: enough to pass its own check.
+   */
+  #newListener(): Listener | undefined {
+    const { node, config, clock, daemonId, log } = this.#options;
+    if (node.listen === undefined) {
+      this.#deaf = 'a pooler is between, and no listenUrl was given: polling alone';
+      log.info(`no wake-ups through a pooler: polling every ${config.pollIntervalMs} ms; listenUrl brings them`);
+      return undefined;
+    }
+    const isDirect = config.listenUrl !== undefined;
     return new Listener({
-      connection,
+      connection: connectionOptions(isDirect ? { ...config, pooler: false } : config, node.listen.url),
       channel: splitTable(config.table).name,
       daemonId,
       clock,

@@ -13,15 +13,19 @@ export interface PostgresProxy {
   cutAnswers(count: number): void;
   /** Answers that arrive from now on are passed on that much later, in their order; 0 to end it. */
   delayAnswers(delayMs: number): void;
+  /** Connections that are made from now on lead to another cluster, as behind an address that moves in a failover. */
+  switchTo(url: string): void;
   close(): Promise<void>;
 }
 
+const parametersOf = (url: string) => new URLSearchParams(url.split('?')[1]);
+const socketNameOf = (parameters: URLSearchParams) => `.s.PGSQL.${parameters.get('port') ?? 5432}`;
+const socketOf = (parameters: URLSearchParams) => join(parameters.get('host') as string, socketNameOf(parameters));
+
 /** @param url of a cluster on a Unix socket: postgres://user@/database?host=/folder&port=number */
 export async function postgresProxy(url: string): Promise<PostgresProxy> {
-  const [, query = ''] = url.split('?');
-  const parameters = new URLSearchParams(query);
-  const socketName = `.s.PGSQL.${parameters.get('port') ?? 5432}`;
-  const target = join(parameters.get('host') as string, socketName);
+  const parameters = parametersOf(url);
+  let target = socketOf(parameters);
   const folder = mkdtempSync(join(tmpdir(), 'pgcached-proxy-'));
   const pairs = new Set<readonly [Socket, Socket]>();
   let answersToCut = 0;
@@ -51,7 +55,7 @@ export async function postgresProxy(url: string): Promise<PostgresProxy> {
       }
     });
   });
-  await new Promise<void>((resolve) => server.listen(join(folder, socketName), resolve));
+  await new Promise<void>((resolve) => server.listen(join(folder, socketNameOf(parameters)), resolve));
   parameters.set('host', folder);
   const cut = () => {
     const count = pairs.size;
@@ -69,6 +73,9 @@ export async function postgresProxy(url: string): Promise<PostgresProxy> {
     },
     delayAnswers(delayMs) {
       answerDelayMs = delayMs;
+    },
+    switchTo(other) {
+      target = socketOf(parametersOf(other));
     },
     async close() {
       cut();

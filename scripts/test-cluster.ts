@@ -6,7 +6,7 @@ import { type EmbeddedPostgres, startPostgres } from '../daemon/embedded.js';
 import { findNative } from '../daemon/embedded-native.js';
 
 /** Clusters for tests: nothing is kept, so nothing is synced. */
-const SETTINGS = {
+export const SETTINGS = {
   fsync: 'off',
   synchronous_commit: 'off',
   full_page_writes: 'off',

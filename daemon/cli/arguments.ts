@@ -16,11 +16,12 @@ interface Known {
   readonly isOwn: boolean;
   readonly name: string;
   readonly isNegation?: boolean;
+  readonly isRepeatable?: boolean;
 }
 
 /**
  * Reads what follows the command's name. Switches of the configuration can be turned off (`--no-logged`,
- * `--logged=false`); of an option given twice the last counts, except for `--database-url`, which collects;
+ * `--logged=false`); of an option given twice the last counts, except for those of databases, which collect;
  * a negative number is an operand.
  * @throws UsageError
  */
@@ -43,7 +44,7 @@ export function readArguments(command: Command, args: readonly string[]): Argume
     if (option === undefined) throw unknownOption(token.rawName, command, known);
     const value = flagValue(option, token.value, token.rawName);
     if (option.isOwn) own[option.name] = value as string | true;
-    else flags[option.name] = option.name === 'databaseUrl' ? collect(flags.databaseUrl, value) : value;
+    else flags[option.name] = option.isRepeatable ? collect(flags[option.name], value) : value;
   }
   if (own.help === undefined) checkOperands(command, operands);
   return { operands, own, flags };
@@ -65,8 +66,9 @@ function knownOptions(command: Command): Map<string, Known> {
     known.set(flagOf(name).slice(2), { isSwitch: commandOptionOf(name).value === undefined, isOwn: true, name });
   }
   for (const name of command.options) {
-    const isSwitch = optionOf(name).kind === 'boolean';
-    known.set(flagOf(name).slice(2), { isSwitch, isOwn: false, name });
+    const { kind } = optionOf(name);
+    const isSwitch = kind === 'boolean';
+    known.set(flagOf(name).slice(2), { isSwitch, isOwn: false, name, isRepeatable: kind === 'databases' });
     if (isSwitch) known.set(`no-${flagOf(name).slice(2)}`, { isSwitch, isOwn: false, name, isNegation: true });
   }
   return known;

@@ -1,5 +1,6 @@
 import type { Config } from '../config.js';
 import { hasPassword } from '../database-url.js';
+import { urlsOf } from '../databases.js';
 import type { RunningDaemon } from '../index.js';
 import { createLog, type Log } from '../log.js';
 import type { Environment } from '../options.js';
@@ -10,7 +11,7 @@ type Signal = 'SIGTERM' | 'SIGINT';
 
 /** A log for this configuration that knows which passwords must not appear. */
 export function logFor(config: Config, environment: Environment): Log {
-  return createLog({ level: config.logLevel, secrets: secretsOf(config.databaseUrl, environment) });
+  return createLog({ level: config.logLevel, secrets: secretsOf(urlsOf(config), environment) });
 }
 
 /**
@@ -19,7 +20,7 @@ export function logFor(config: Config, environment: Environment): Log {
  */
 export function hideArguments(flags: Readonly<Record<string, unknown>>, title: string, log: Log): void {
   process.title = title;
-  const urls = [flags.databaseUrl].flat().filter((url) => typeof url === 'string');
+  const urls = [flags.databaseUrl, flags.listenUrl].flat().filter((url) => typeof url === 'string');
   if (!urls.some(hasPassword)) return;
   log.warn(
     'a password was given on the command line, where other users of this host could read it until now: use PGCACHED_DATABASE_URL, --database-url-file or a systemd credential instead',

@@ -18,7 +18,10 @@ export async function run(args: readonly string[], environment: Environment, out
   try {
     return EXIT[await dispatch(args, environment, output)].code;
   } catch (error) {
-    const secrets = secretsOf(environment.PGCACHED_DATABASE_URL, environment);
+    const secrets = secretsOf(
+      [environment.PGCACHED_DATABASE_URL ?? [], environment.PGCACHED_LISTEN_URL ?? []].flat(),
+      environment,
+    );
     output.error(redact(tellError(error), secrets));
     if (args.includes('--verbose')) output.note(redact(trace(error), secrets));
     return EXIT[exitOf(error)].code;

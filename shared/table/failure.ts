@@ -1,4 +1,5 @@
 import { CacheError } from '../errors.js';
+import { advised } from './advice.js';
 import type { ClientLike, PoolLike, Queryable, Row, Statement } from './queryable.js';
 
 /**
@@ -39,7 +40,8 @@ export function failureOf(error: unknown): DatabaseFailure {
   const isFromServer = typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && severity !== undefined;
   // A backend that is ended by force reports so and goes: whether its statement took effect is not known from that.
   const isOver = severity === 'FATAL' || severity === 'PANIC' || code?.startsWith('57P') || code?.startsWith('08');
-  return new DatabaseFailure(isFromServer && !isOver ? 'refused' : 'unknown', message || String(error), code);
+  const text = advised(message || String(error));
+  return new DatabaseFailure(isFromServer && !isOver ? 'refused' : 'unknown', text, code);
 }
 
 /**
@@ -66,7 +68,7 @@ async function clientOf(pool: PoolLike): Promise<ClientLike> {
     client = await pool.connect();
   } catch (error) {
     const { message } = error as Error;
-    throw new DatabaseFailure('unreachable', `Postgres can't be reached: ${message || String(error)}`);
+    throw new DatabaseFailure('unreachable', `Postgres can't be reached: ${advised(message || String(error))}`);
   }
   client.on?.('error', ignore);
   const release = client.release.bind(client);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ConnectOptions, connect, type PgCachedClient } from '../../client/index.js';
 import type { ConfigInput } from '../../daemon/config.js';
-import { type RunningDaemon, startDaemon } from '../../daemon/index.js';
+import { type RunningDaemon, type StartOptions, startDaemon } from '../../daemon/index.js';
 
 /** A "server": a daemon of its own socket and state folder, and clients to it. */
 export interface TestServer {
@@ -17,17 +17,12 @@ export interface TestServer {
 export async function testServer(
   databaseUrl: string | readonly string[],
   options: ConfigInput = {},
+  start: StartOptions = {},
 ): Promise<TestServer> {
   const folder = mkdtempSync(join(tmpdir(), 'pgcached-test-'));
   const socket = join(folder, 'run', 'pgcached.sock');
-  const daemon = await startDaemon({
-    databaseUrl,
-    socket,
-    stateDir: join(folder, 'state'),
-    logLevel: 'silent',
-    workers: 1,
-    ...options,
-  });
+  const own = { databaseUrl, socket, stateDir: join(folder, 'state'), logLevel: 'silent', workers: 1 } as const;
+  const daemon = await startDaemon({ ...own, ...options }, start);
   const clients: PgCachedClient[] = [];
   return {
     daemon,

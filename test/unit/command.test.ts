@@ -28,7 +28,7 @@ test('the daemon and doctor take every option of the configuration, dev all but 
   assert.equal(command('doctor').options, OPTION_NAMES);
   assert.equal([...command('daemon').options, 'dataDir'].sort(), [...OPTION_NAMES].sort());
   const missing = OPTION_NAMES.filter((name) => !command('dev').options.includes(name));
-  assert.equal(missing, ['databaseUrl', 'databaseUrlFile', 'databaseWeights', 'placement', 'pooler']);
+  assert.equal(missing, ['databaseUrl', 'databaseUrlFile', 'databaseWeights', 'placement', 'pooler', 'listenUrl']);
 });
 
 test('help tells flag, variable and default of every option that a command takes, and every exit code', () => {

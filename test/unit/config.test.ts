@@ -4,6 +4,8 @@ import { join, resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Config, describeConfig, loadConfig, resolveConfig, type Sources } from '../../daemon/config.js';
+import { databasesOf, urlsOf } from '../../daemon/databases.js';
+import { secretsOf } from '../../daemon/redact.js';
 import { CacheError } from '../../shared/errors.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'pgcached-config-'));
@@ -41,6 +43,7 @@ test('has the documented defaults when nothing is given', () => {
     databaseWeights: undefined,
     placement: 'spread',
     pooler: false,
+    listenUrl: undefined,
     socket: '/run/pgcached/pgcached.sock',
     socketMode: '660',
     socketGroup: undefined,
@@ -262,6 +265,23 @@ test('derives the types of the configuration from the table', () => {
   // @ts-expect-error an option that may be absent has no length for certain
   const length = (): number => config.socketGroup.length;
   assert.type(length, 'function');
+});
+
+test('listens where listenUrl says, at the database itself, or nowhere through a pooler', () => {
+  const listens = (options: object) => databasesOf(loadConfig({ options })).map(({ listen }) => listen?.url);
+  const [a, b] = ['postgres://u@pool-a/x', 'postgres://u@pool-b/x'];
+  assert.equal(listens({ databaseUrl: a }), [a]);
+  assert.equal(listens({ databaseUrl: a, pooler: true }), [undefined]);
+  assert.equal(listens({ databaseUrl: a, pooler: true, listenUrl: 'postgres://u@a/x' }), ['postgres://u@a/x']);
+  const direct = ['postgres://u@a/x', 'postgres://u@b/x'];
+  assert.equal(listens({ databaseUrl: [a, b], pooler: true, listenUrl: direct }), direct);
+  refused(
+    { options: { databaseUrl: [a, b], listenUrl: 'postgres://u@a/x' } },
+    'listenUrl names 1, the databases are 2',
+  );
+  const config = loadConfig({ options: { databaseUrl: a, listenUrl: 'postgres://u:sesame@a/x' } });
+  assert.not.match(JSON.stringify(describeConfig(config)), 'sesame');
+  assert.equal(secretsOf(urlsOf(config), {}), ['sesame']);
 });
 
 test.run();

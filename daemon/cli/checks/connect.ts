@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Config } from '../../config.js';
 import { connectionOptions, isDatabaseNamed } from '../../connection-options.js';
-import { databasesOf } from '../../databases.js';
+import { databasesOf, urlsOf } from '../../databases.js';
 import type { Environment } from '../../options.js';
 import { redact, secretsOf } from '../../redact.js';
 import {
@@ -51,7 +51,7 @@ async function checkDatabase(config: Config, url: string | undefined, environmen
       ...rest,
     ];
   }
-  const clean = (text: string): string => redact(text, secretsOf(config.databaseUrl, environment));
+  const clean = (text: string): string => redact(text, secretsOf(urlsOf(config), environment));
   const { default: pg } = await import('pg');
   const clients: pg.Client[] = [];
   try {
@@ -63,7 +63,7 @@ async function checkDatabase(config: Config, url: string | undefined, environmen
       await client.connect();
     }
   } catch (error) {
-    const problem = fail(clean(messageOf(error)), adviceFor(error));
+    const problem = fail(clean(messageOf(error)), adviceOn(error));
     await close(clients);
     return [problem, ...rest];
   }
@@ -115,7 +115,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   '57P03': 'wait: Postgres is starting up',
 };
 
-function adviceFor(error: unknown): string {
+function adviceOn(error: unknown): string {
   const source = error instanceof AggregateError ? error.errors[0] : error;
   const advice = ADVICE[(source as { code?: string }).code ?? ''];
   return advice ?? 'try the same URL with psql: it must work there';

@@ -12,9 +12,16 @@ const NOTIFY_LIMIT_MS = 2000;
 export async function checkListen(
   listener: pg.Client,
   sender: pg.Client,
-  { pollIntervalMs }: Config,
+  { pollIntervalMs, pooler, listenUrl }: Config,
 ): Promise<Finding> {
-  const { ok, warn } = findingsOf('LISTEN');
+  const { ok, warn, skip } = findingsOf('LISTEN');
+  if (listenUrl !== undefined) return skip('the daemon listens at listenUrl: pgcached status tells whether it hears');
+  if (pooler) {
+    return warn(
+      `a pooler is between: changes made elsewhere are noticed every ${pollIntervalMs} ms; nothing goes stale`,
+      'give listenUrl, which leads to Postgres itself, for wake-ups',
+    );
+  }
   const channel = `pgcached_doctor_${randomBytes(6).toString('hex')}`;
   const sentAt = performance.now();
   let timer: NodeJS.Timeout | undefined;

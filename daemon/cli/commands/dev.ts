@@ -11,6 +11,7 @@ const DATABASE_OPTIONS: readonly string[] = [
   'databaseWeights',
   'placement',
   'pooler',
+  'listenUrl',
 ];
 
 export const dev: Command = {
