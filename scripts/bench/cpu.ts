@@ -26,3 +26,13 @@ export function childrenOf(pid: number): number[] {
     return [];
   }
 }
+
+/** Resident memory of a process in bytes; undefined where the system does not tell. */
+export function rssOf(pid: number): number | undefined {
+  try {
+    const kb = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return kb === undefined ? undefined : Number(kb) * 1024;
+  } catch {
+    return undefined;
+  }
+}

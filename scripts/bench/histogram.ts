@@ -1,7 +1,7 @@
 /** Each bucket is this much wider than the one before: a quantile is right within 1 %. */
 const GROWTH = 1.02;
 const LOG_GROWTH = Math.log(GROWTH);
-const SMALLEST_US = 0.1;
+const SMALLEST_US = 0.01;
 const BUCKETS = 1_000;
 
 /** Times in microseconds, by buckets, so that those of several processes can be added up. */

@@ -12,10 +12,7 @@ export interface Measured {
 
 export function resultsOf(measured: readonly Measured[]): Result[] {
   return measured.map(({ cell, rounds }) => {
-    const echo = measured.find(
-      (other) =>
-        other.cell.contender === 'echo' && other.cell.workload === cell.workload && other.cell.load === cell.load,
-    );
+    const echo = measured.find(({ cell: other }) => other.contender === 'echo' && isSameTask(other, cell));
     const spread = (measure: keyof Round) => spreadOf(rounds.map((round) => round[measure]));
     return {
       ...cell,
@@ -28,6 +25,13 @@ export function resultsOf(measured: readonly Measured[]): Result[] {
       toEcho: spreadOf(rounds.map((round, index) => ratio(round, echo?.rounds[index]))),
     };
   });
+}
+
+type Task = Omit<Cell, 'contender'>;
+
+/** The same work at the same load, whoever does it. */
+export function isSameTask(one: Task, other: Task): boolean {
+  return one.workload === other.workload && one.size === other.size && loadName(one.load) === loadName(other.load);
 }
 
 function ratio(round: Round, echo: Round | undefined): number | undefined {
@@ -43,10 +47,15 @@ export function figure(value: number | undefined): string {
 
 export const loadName = ({ processes, inFlight }: Load): string => `${processes} × ${inFlight}`;
 
+export function spreadText(spread: Spread | undefined): string {
+  return spread === undefined ? '–' : `${figure(spread.low)}–${figure(spread.high)}`;
+}
+
 const HEAD = [
   'workload',
+  'size',
   'load',
-  '',
+  'contender',
   'ops/s',
   '(spread)',
   'to echo',
@@ -61,10 +70,11 @@ const HEAD = [
 export function table(results: readonly Result[]): string {
   const rows = results.map((result) => [
     result.workload,
+    result.size,
     loadName(result.load),
     result.contender,
     figure(result.opsPerSecond?.median),
-    `${figure(result.opsPerSecond?.low)}–${figure(result.opsPerSecond?.high)}`,
+    spreadText(result.opsPerSecond),
     result.contender === 'echo' ? '1' : figure(result.toEcho?.median),
     figure(result.p50Us?.median),
     figure(result.p99Us?.median),
@@ -75,9 +85,10 @@ export function table(results: readonly Result[]): string {
   return markdown([HEAD, ...rows]);
 }
 
+/** Columns whose first row holds a number, or nothing, are set to the right. */
 export function markdown(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(3, ...rows.map((row) => row[column]!.length)));
-  const isText = (column: number) => Number.isNaN(Number.parseFloat(rows[1]?.[column] ?? ''));
+  const isText = (column: number) => !/^([-–]|[\d.,]+([–-][\d.,]+)?)$/.test(rows[1]?.[column] ?? '');
   const line = (row: readonly string[]) =>
     `| ${row.map((cell, column) => (isText(column) ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join(' | ')} |\n`;
   const rule = widths.map((width, column) => (isText(column) ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`));

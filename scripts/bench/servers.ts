@@ -5,23 +5,34 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { startPostgres } from '../../daemon/embedded.js';
-import { SMALL_NAMESPACE } from './contenders/pgcached.js';
-import type { Addresses } from './contenders.js';
-import { childrenOf, cpuUsOf } from './cpu.js';
+import { MEMORY_NAMESPACE, SMALL_NAMESPACE } from './contenders/pgcached.js';
+import type { Addresses, ServerName } from './contenders.js';
+import { childrenOf, cpuUsOf, rssOf } from './cpu.js';
+import { type Peer, startMemcached, startRedis } from './peers.js';
 
 const MAIN = fileURLToPath(new URL('../../daemon/cli/main.js', import.meta.url));
 const ECHO = fileURLToPath(new URL('./echo-server.js', import.meta.url));
 const STARTED_MS_MAX = 30_000;
 
-/** Everything that a run asks: a Postgres, the daemons of two servers over it, and the echo; each a process of its own. */
+/** Everything that a run asks: a Postgres, the daemons of two servers over it, the echo, and peers; each a process of its own. */
 export interface Servers {
   readonly addresses: Addresses;
-  /** CPU time so far, in microseconds, of the first daemon, the echo, and Postgres. */
-  cpu(): { daemon: number | undefined; echo: number | undefined; postgres: number | undefined };
+  /** Of the peers that were started. */
+  readonly versions: Readonly<Record<string, string>>;
+  /** CPU time so far, in microseconds; the daemon's is the first one's. */
+  cpu(): Readonly<Record<ServerName | 'postgres', number | undefined>>;
+  /** Resident memory of the first daemon and of a peer, in bytes. */
+  rss(of: ServerName): number | undefined;
   stop(): Promise<void>;
 }
 
-export async function startServers(options: { daemonArguments?: readonly string[] } = {}): Promise<Servers> {
+export interface ServerOptions {
+  readonly daemonArguments?: readonly string[];
+  /** Default: none. One that is not installed is left out. */
+  readonly peers?: readonly ('redis' | 'memcached')[];
+}
+
+export async function startServers(options: ServerOptions = {}): Promise<Servers> {
   const folder = mkdtempSync(join(tmpdir(), 'pgcached-bench-'));
   const postgres = await startPostgres({
     dataDir: join(folder, 'postgres'),
@@ -37,16 +48,30 @@ export async function startServers(options: { daemonArguments?: readonly string[
   );
   const echo = spawn(process.execPath, [ECHO, echoSocket], { stdio: ['pipe', 'pipe', 'inherit'] });
   await says(echo, echo.stdout!, 'ready');
-  const addresses: Addresses = { databaseUrl: postgres.url, daemonSockets, echoSocket };
+  const redis = options.peers?.includes('redis') ? await startRedis(folder) : undefined;
+  const memcached = options.peers?.includes('memcached') ? await startMemcached(folder) : undefined;
+  const pids = { daemon: daemons[0]!.pid, echo: echo.pid, redis: redis?.pid, memcached: memcached?.pid };
+  const cpuOf = (name: ServerName) => (pids[name] === undefined ? undefined : cpuUsOf([pids[name]]));
   return {
-    addresses,
+    addresses: {
+      databaseUrl: postgres.url,
+      daemonSockets,
+      echoSocket,
+      redisSocket: redis?.socket,
+      memcachedSocket: memcached?.socket,
+    },
+    versions: versionsOf({ redis, memcached }),
     cpu: () => ({
-      daemon: cpuUsOf([daemons[0]!.pid!]),
-      echo: cpuUsOf([echo.pid!]),
+      daemon: cpuOf('daemon'),
+      echo: cpuOf('echo'),
+      redis: cpuOf('redis'),
+      memcached: cpuOf('memcached'),
       postgres: cpuUsOf([postgres.pid, ...childrenOf(postgres.pid)]),
     }),
+    rss: (of) => (pids[of] === undefined ? undefined : rssOf(pids[of])),
     async stop() {
       echo.kill();
+      await Promise.all([redis?.stop(), memcached?.stop()]);
       await Promise.all(
         daemons.map(
           (daemon) =>
@@ -62,14 +87,19 @@ export async function startServers(options: { daemonArguments?: readonly string[
   };
 }
 
+function versionsOf(peers: Readonly<Record<string, Peer | undefined>>): Record<string, string> {
+  const started = Object.entries(peers).filter(([, peer]) => peer !== undefined);
+  return Object.fromEntries(started.map(([name, peer]) => [name, peer!.version]));
+}
+
 async function startDaemon(
   socket: string,
   stateDir: string,
   databaseUrl: string,
   more: readonly string[],
 ): Promise<ChildProcess> {
-  const { name, ...limits } = SMALL_NAMESPACE;
-  const options = { socket, 'state-dir': stateDir, namespaces: JSON.stringify({ [name]: limits }) };
+  const own = [SMALL_NAMESPACE, MEMORY_NAMESPACE].map(({ name, ...fields }) => [name, fields]);
+  const options = { socket, 'state-dir': stateDir, namespaces: JSON.stringify(Object.fromEntries(own)) };
   const flags = Object.entries(options).map(([option, value]) => `--${option}=${value}`);
   const daemon = spawn(process.execPath, [...nodeFlags(), MAIN, 'daemon', ...flags, ...more], {
     stdio: ['ignore', 'ignore', 'pipe'],

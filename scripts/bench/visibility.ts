@@ -2,8 +2,10 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { connect } from '../../client/index.js';
+import type { ClientProcess } from './client-process.js';
 import type { Addresses } from './contenders.js';
 import { Histogram } from './histogram.js';
+import { figure, markdown } from './report.js';
 
 /** Times in microseconds, as counts of a Histogram. */
 export interface Visibility {
@@ -11,6 +13,47 @@ export interface Visibility {
   readonly fromCommit: readonly number[];
   /** From when the write was asked for. */
   readonly fromCall: readonly number[];
+}
+
+/** With so many other writes a second going on. */
+export interface VisibilityFound {
+  readonly perSecond: number;
+  readonly fromCommit: { readonly p50Ms: number; readonly p99Ms: number };
+  readonly fromCall: { readonly p50Ms: number; readonly p99Ms: number };
+}
+
+const VISIBILITY_WRITES_PER_SECOND = [0, 1000] as const;
+
+/** @param writer a client process that does the other writes */
+export async function measureVisibilities(
+  samples: number,
+  addresses: Addresses,
+  writer: ClientProcess,
+  progress: (text: string) => void,
+): Promise<VisibilityFound[]> {
+  const found: VisibilityFound[] = [];
+  for (const perSecond of samples === 0 ? [] : VISIBILITY_WRITES_PER_SECOND) {
+    progress(`commit to visible elsewhere, ${perSecond} other writes a second`);
+    await writer.order({ kind: 'drizzle', perSecond });
+    const { fromCommit, fromCall } = await measureVisibility(addresses, samples);
+    const quantiles = (counts: readonly number[]) => {
+      const histogram = new Histogram(counts);
+      return { p50Ms: histogram.quantile(0.5) / 1000, p99Ms: histogram.quantile(0.99) / 1000 };
+    };
+    found.push({ perSecond, fromCommit: quantiles(fromCommit), fromCall: quantiles(fromCall) });
+  }
+  await writer.order({ kind: 'drizzle', perSecond: 0 });
+  return found;
+}
+
+export function visibilityTable(found: readonly VisibilityFound[]): string {
+  const rows = found.map(({ perSecond, fromCommit, fromCall }) =>
+    [perSecond, fromCommit.p50Ms, fromCommit.p99Ms, fromCall.p50Ms, fromCall.p99Ms].map(figure),
+  );
+  return markdown([
+    ['other writes/s', 'commit to visible p50 ms', 'p99 ms', 'call to visible p50 ms', 'p99 ms'],
+    ...rows,
+  ]);
 }
 
 /** How long between two samples, so that each finds the servers at rest; chance keeps it off the beat of any timer. */

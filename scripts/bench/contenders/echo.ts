@@ -5,9 +5,11 @@ import { writeNothing, writeNumber, writeValue, writeValues } from '../../../dae
 import { pack } from '../../../shared/codec.js';
 import { WireWriter } from '../../../shared/wire-writer.js';
 import type { Addresses, Caller } from '../contenders.js';
+import { counterAt, DATA, type Data, SIZES } from '../data.js';
 import { ECHO_HEADER_BYTES } from '../echo-protocol.js';
-import { counterAt, keyAt, manyAt, valueAt, type Workload } from '../workloads.js';
+import type { Workload } from '../workloads.js';
 
+type EchoWorkload = Extract<Workload, 'get-hit' | 'get-miss' | 'set' | 'getMany(10)' | 'incr' | 'incr-hot'>;
 type Exchange = readonly [request: Buffer, replyBytes: number];
 
 /**
@@ -37,14 +39,17 @@ export async function callEcho({ echoSocket }: Addresses): Promise<Caller> {
     queued = [];
   };
   const ask = ([request, replyBytes]: Exchange) =>
-    new Promise<void>((resolve) => {
+    new Promise<true>((resolve) => {
       if (queued.push(request) === 1) process.nextTick(flush);
-      waiting.push({ replyBytes, resolve });
+      waiting.push({ replyBytes, resolve: () => resolve(true) });
     });
-  const exchanges = exchangesOf();
+  const bySize = Object.fromEntries(SIZES.map((size) => [size, exchangesOf(DATA[size])]));
   return {
     calls: Object.fromEntries(
-      Object.entries(exchanges).map(([name, exchange]) => [name, () => ask(exchange)]),
+      Object.keys(bySize[SIZES[0]]!).map((name) => [
+        name,
+        (_index: number, { size }: Data) => ask(bySize[size]![name as EchoWorkload]),
+      ]),
     ) as Caller['calls'],
     async close() {
       socket.destroy();
@@ -53,9 +58,9 @@ export async function callEcho({ echoSocket }: Addresses): Promise<Caller> {
 }
 
 /** What pgcached's two sides would send, written by their own functions. */
-function exchangesOf(): Record<Workload, Exchange> {
-  const value = pack(valueAt(1));
-  const key = keyAt(1);
+function exchangesOf(data: Data): Record<EchoWorkload, Exchange> {
+  const value = pack(data.valueAt(1));
+  const key = data.keyAt(1);
   const get = exchange(
     3,
     (w) => ops.GET.encode(w, 0, [0, key]),
@@ -76,7 +81,7 @@ function exchangesOf(): Record<Workload, Exchange> {
     ),
     'getMany(10)': exchange(
       3,
-      (w) => ops.GET_MANY.encode(w, 0, [0, manyAt(1)]),
+      (w) => ops.GET_MANY.encode(w, 0, [0, data.manyAt(1)]),
       (w) => writeValues(w, 1, new Array(10).fill(value)),
     ),
     incr,

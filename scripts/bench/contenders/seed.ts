@@ -1,6 +1,7 @@
 import pg from 'pg';
 import type { Addresses, Caller } from '../contenders.js';
-import { counterAt, HOT_COUNTER, KEYS, keyAt, manyAt, valueAt } from '../workloads.js';
+import { counterAt, HOT_COUNTER } from '../data.js';
+import { inParts, tens } from './parts.js';
 
 const TABLE = 'bench_seed';
 const LIFE = "now() + 300 * interval '1 second'";
@@ -31,31 +32,34 @@ export async function callSeed({ databaseUrl }: Addresses): Promise<Caller> {
     });
   return {
     calls: {
-      'get-hit': (index) => get(keyAt(index)),
-      'get-miss': (index) => get(keyAt(index)),
-      set: (index) =>
-        pool.query({ name: 'set', text: upsert(FOREVER), values: [keyAt(index), JSON.stringify(valueAt(index))] }),
-      'getMany(10)': (index) =>
+      // It has no memory: the table answers a hit, too.
+      'get-hit': (index, data) => get(data.keyAt(index)),
+      'get-miss': (index, data) => get(data.keyAt(index)),
+      set: (index, data) =>
         pool.query({
+          name: 'set',
+          text: upsert(LIFE),
+          values: [data.writtenAt(index), JSON.stringify(data.valueAt(index))],
+        }),
+      'getMany(10)': async (index, data) => {
+        const { rows } = await pool.query({
           name: 'many',
           text: `SELECT key, value, counter FROM ${TABLE} WHERE key = ANY ($1) AND expires_at > now()`,
-          values: [manyAt(index)],
-        }),
+          values: [data.manyAt(index)],
+        });
+        return tens(rows);
+      },
       incr: (index) => incr(counterAt(index)),
       'incr-hot': () => incr(HOT_COUNTER),
     },
-    async fill() {
+    async fill(data) {
       await pool.query(`
         CREATE UNLOGGED TABLE IF NOT EXISTS ${TABLE} (
           key varchar(255) PRIMARY KEY, value jsonb, counter bigint, expires_at timestamptz NOT NULL);
         CREATE INDEX IF NOT EXISTS ${TABLE}_expires ON ${TABLE} (expires_at)`);
-      for (let index = 0; index < KEYS; index++) {
-        await pool.query({
-          name: 'fill',
-          text: upsert(FOREVER),
-          values: [keyAt(index), JSON.stringify(valueAt(index))],
-        });
-      }
+      const store = (key: string, value: object) =>
+        pool.query({ name: 'fill', text: upsert(FOREVER), values: [key, JSON.stringify(value)] });
+      await inParts(data, (from, keys) => Promise.all(keys.map((key, each) => store(key, data.valueAt(from + each)))));
     },
     close: () => pool.end(),
   };

@@ -1,0 +1,2 @@
+import type { Options } from './options.js';
+export async function main(_asked: Options): Promise<void> {}
