@@ -55,13 +55,14 @@ export function optionsOf(args: readonly string[]) {
   });
   const { workload, contender, load, size, quick } = values;
   const usual = quick ? QUICK : USUAL;
-  const isWhole = !quick && [workload, contender, load, size].every((asked) => asked === undefined);
+  const isPart = [workload, contender, load, size].some((asked) => asked !== undefined);
+  const isWhole = !quick && !isPart;
   return {
     ...values,
     isWhole,
     rounds: count(values.rounds ?? usual.rounds, 'rounds'),
     durationMs: count(values.ms ?? usual.ms, 'ms'),
-    samples: count(values.visibility ?? (isWhole || quick ? usual.visibility : '0'), 'visibility'),
+    samples: count(values.visibility ?? (isPart ? '0' : usual.visibility), 'visibility'),
     workloads: chosen(workload, WORKLOAD_NAMES, String, 'workload'),
     contenders: chosen(contender, CONTENDER_NAMES, String, 'contender'),
     loads: chosen(load, LOADS, ({ processes, inFlight }) => `${processes}x${inFlight}`, 'load'),
