@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 export const TABLES_NAMESPACE = 'tables';
 
 /** Longer identities of rows are told apart by their digest, so that a tag stays within its limit. */
-const ROW_ID_BYTES_MAX = 64;
+export const ROW_ID_BYTES_MAX = 64;
 
 /** A table of the application, by its names as the catalog has them (no quotes). */
 export interface TableName {

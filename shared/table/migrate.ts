@@ -7,6 +7,7 @@ import { type PoolLike, type Queryable, transaction } from './queryable.js';
 import { fillFunction, liveFunction, spaceTable } from './space-sql.js';
 import { topologyTable } from './topology.js';
 import { trimFunction } from './trim-sql.js';
+import { watchFunctions } from './watch-sql.js';
 import { writeFunction } from './write-sql.js';
 
 /**
@@ -20,6 +21,7 @@ const CORE_MIGRATIONS: readonly ((core: CoreNames, logged: boolean) => string)[]
     incarnateFunction(core) +
     trimFunctions(core, logged) +
     topologyTable(core),
+  (core, logged) => watchFunctions(core, logged),
 ];
 
 const SPACE_MIGRATIONS: readonly ((core: CoreNames, space: SpaceNames, logged: boolean) => string)[] = [

@@ -1,0 +1,46 @@
+import { type CoreNames, literal } from './names.js';
+import type { Queryable } from './queryable.js';
+import { type EVENTS, type TableState, triggerName, triggersOf } from './watch-catalog.js';
+import { NEW_ROWS, OLD_ROWS } from './watch-key-sql.js';
+
+const identifier = (name: string) => `"${name.replaceAll('"', '""')}"`;
+const qualified = ({ schema, table }: TableState) => `${identifier(schema)}.${identifier(table)}`;
+
+/** Transition tables are to be had only by a trigger of one event. */
+const REFERENCES: Readonly<Record<(typeof EVENTS)[number], string>> = {
+  insert: `REFERENCING NEW TABLE AS ${NEW_ROWS}`,
+  update: `REFERENCING OLD TABLE AS ${OLD_ROWS} NEW TABLE AS ${NEW_ROWS}`,
+  delete: `REFERENCING OLD TABLE AS ${OLD_ROWS}`,
+  truncate: '',
+};
+
+/** Drops the triggers of the cache on a table, whatever they are called by now. */
+export async function dropTriggers(db: Queryable, state: TableState): Promise<void> {
+  const text = state.triggers
+    .map((name) => `DROP TRIGGER IF EXISTS ${identifier(name)} ON ${qualified(state)};`)
+    .join('\n');
+  if (text !== '') await db.query({ text });
+}
+
+/**
+ * Installs the triggers of a table anew. Those of statements fire ALWAYS: also in a session that loads data as a replica
+ * does. The one of rows fires there alone, since what a subscription applies is no statement.
+ */
+export async function makeTriggers(db: Queryable, core: CoreNames, state: TableState, rowsMax: number): Promise<void> {
+  const table = qualified(state);
+  const given = [String(rowsMax), ...(state.key === null ? [] : [state.key])].map(literal).join(', ');
+  const statements = Object.entries(REFERENCES).map(([event, references]) => {
+    const name = identifier(triggerName(core, event));
+    return `CREATE TRIGGER ${name} AFTER ${event} ON ${table} ${references}
+        FOR EACH STATEMENT EXECUTE FUNCTION ${core.fn('watched')}(${given});
+      ALTER TABLE ONLY ${table} ENABLE ALWAYS TRIGGER ${name};`;
+  });
+  const applied = triggerName(core, 'applied');
+  if (triggersOf(core, state.kind).includes(applied)) {
+    statements.push(`CREATE TRIGGER ${identifier(applied)} AFTER INSERT OR UPDATE OR DELETE ON ${table}
+        FOR EACH ROW EXECUTE FUNCTION ${core.fn('watched_applied')}();
+      ALTER TABLE ONLY ${table} ENABLE REPLICA TRIGGER ${identifier(applied)};`);
+  }
+  await dropTriggers(db, state);
+  await db.query({ text: statements.join('\n') });
+}
