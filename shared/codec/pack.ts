@@ -2,14 +2,14 @@ import { Packr } from 'msgpackr';
 import { CacheError } from '../errors.js';
 import { LIMIT } from '../protocol.js';
 import { PlainWalk } from './plain.js';
+import { packRecords, RECORDS_TYPE, unpackRecords } from './records.js';
 import { RICH_HEADER_BYTES, RICH_TOKEN, RICH_TYPE } from './rich.js';
 import { RichDecoder } from './rich-decode.js';
 import { RichEncoder } from './rich-encode.js';
 import { SCAN_DEPTH_MAX, scan } from './scan.js';
 
 /**
- * No records: they would make a value depend on its connection, and their decoder compiles code. No toJSON, no
- * moreTypes: see rich.ts. Extensions that other code of the process registers with msgpackr are global to it, which is
+ * No records, which have a form of their own: records.ts. No toJSON, no moreTypes: see rich.ts. Extensions that other code of the process registers with msgpackr are global to it, which is
  * why `pack` looks at its own output where classes were involved.
  */
 const msgpack = new Packr({
@@ -20,7 +20,8 @@ const msgpack = new Packr({
 });
 
 /**
- * Packs a value: as plain MessagePack where that carries it exactly, else in the rich form (rich.ts).
+ * Packs a value: as plain MessagePack where that carries it exactly, with its lists of objects as records (records.ts),
+ * else in the rich form (rich.ts).
  *
  * Kept: everything structured clone keeps, and the identity of objects within the value. Instances of other classes
  * become plain objects of their own enumerable fields (a `toJSON` is not called); names on arrays are kept on RegExp
@@ -36,6 +37,8 @@ export function pack(value: unknown): Uint8Array {
   try {
     const walk = new PlainWalk();
     if (walk.isPlain(value)) {
+      const records = walk.hasRecords ? packRecords(value) : undefined;
+      if (records !== undefined) return records;
       const bytes = packItem(value);
       if (!walk.byClass || scan(bytes, bytes.length, LIMIT.valueDepthMax) === undefined) return bytes;
     }
@@ -54,7 +57,8 @@ export function pack(value: unknown): Uint8Array {
 export function unpack(bytes: Uint8Array): unknown {
   if (!(bytes instanceof Uint8Array)) throw new CacheError('ERR_INVALID_VALUE', 'packed values are bytes');
   try {
-    return isRich(bytes) ? unpackRich(bytes) : unpackItem(bytes, LIMIT.valueDepthMax);
+    if (bytes[0] !== RICH_TOKEN) return unpackItem(bytes, LIMIT.valueDepthMax);
+    return bytes[RICH_HEADER_BYTES - 1] === RECORDS_TYPE ? unpackRecordForm(bytes) : unpackRich(bytes);
   } catch (error) {
     throw new CacheError('ERR_INVALID_VALUE', `these bytes are no packed value: ${messageOf(error)}`, error);
   }
@@ -62,7 +66,7 @@ export function unpack(bytes: Uint8Array): unknown {
 
 /** Whether packed bytes have the rich form. */
 export function isRich(bytes: Uint8Array): boolean {
-  return bytes[0] === RICH_TOKEN;
+  return bytes[0] === RICH_TOKEN && bytes[RICH_HEADER_BYTES - 1] !== RECORDS_TYPE;
 }
 
 /** msgpackr writes into a slab, which grows with the values; a small value must not keep a large slab alive. */
@@ -77,11 +81,16 @@ function packItem(value: unknown): Buffer {
 /** Small values are copied to the same place each time: msgpackr needs a DataView, which takes longer to make. */
 const scratch = Buffer.allocUnsafeSlow(4096);
 
+/** A Buffer, so that Buffers come out of it, and never the caller's own, because msgpackr leaves a property on it. */
+function sourceOf(bytes: Uint8Array): Buffer {
+  if (bytes.length > scratch.length) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  scratch.set(bytes);
+  return scratch;
+}
+
 function unpackItem(bytes: Uint8Array, depthMax: number): unknown {
   const end = bytes.length;
-  // A Buffer, so that Buffers come out of it, and never the caller's own, because msgpackr leaves a property on it.
-  const source = end > scratch.length ? Buffer.from(bytes.buffer, bytes.byteOffset, end) : scratch;
-  if (source === scratch) scratch.set(bytes);
+  const source = sourceOf(bytes);
   const problem = scan(source, end, depthMax);
   if (problem !== undefined) throw new RangeError(problem);
   return msgpack.unpack(source, end);
@@ -97,11 +106,21 @@ function packRich(value: unknown): Uint8Array {
   return bytes;
 }
 
-function unpackRich(bytes: Uint8Array): unknown {
+/** What stands behind the header of an extension item. */
+function bodyOf(bytes: Uint8Array, type: number): Uint8Array {
   const header = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, RICH_HEADER_BYTES));
   const isWhole = bytes.length > RICH_HEADER_BYTES && header.readUInt32BE(1) === bytes.length - RICH_HEADER_BYTES;
-  if (!isWhole || header[RICH_HEADER_BYTES - 1] !== RICH_TYPE) throw new RangeError('its header does not fit the rest');
-  return new RichDecoder().decode(unpackItem(bytes.subarray(RICH_HEADER_BYTES), SCAN_DEPTH_MAX));
+  if (!isWhole || header[RICH_HEADER_BYTES - 1] !== type) throw new RangeError('its header does not fit the rest');
+  return bytes.subarray(RICH_HEADER_BYTES);
+}
+
+function unpackRecordForm(bytes: Uint8Array): unknown {
+  const body = bodyOf(bytes, RECORDS_TYPE);
+  return unpackRecords(sourceOf(body), body.length);
+}
+
+function unpackRich(bytes: Uint8Array): unknown {
+  return new RichDecoder().decode(unpackItem(bodyOf(bytes, RICH_TYPE), SCAN_DEPTH_MAX));
 }
 
 function messageOf(error: unknown): string {

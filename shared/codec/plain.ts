@@ -1,6 +1,7 @@
 /// <reference lib="es2024.string" />
 import { types } from 'node:util';
 import { LIMIT } from '../protocol.js';
+import { RECORD_FIELDS_MAX, RECORD_ROWS_MIN } from './records.js';
 
 /**
  * Which values msgpackr carries exactly as they are: trees of null, booleans, numbers, strings, 64-bit bigints,
@@ -14,6 +15,15 @@ export class PlainWalk {
 
   /** True once something was met that msgpackr tells by its class, where extensions of other code may interfere. */
   byClass = false;
+  /** Objects that stand in lists of several. */
+  #rows = 0;
+  /** Some object has more fields than a record may, or is an instance of a class: what msgpackr takes for fields may differ. */
+  #isUnfit = false;
+
+  /** Whether the record form is worth trying. */
+  get hasRecords(): boolean {
+    return this.#rows >= RECORD_ROWS_MIN && !this.#isUnfit;
+  }
 
   /**
    * @param depth containers around the value
@@ -42,27 +52,32 @@ export class PlainWalk {
     const prototype = Object.getPrototypeOf(value);
     if (prototype === Object.prototype) return this.#areFieldsPlain(value, depth);
     if (Array.isArray(value)) {
-      if (prototype !== Array.prototype) this.byClass = true;
+      if (prototype !== Array.prototype) this.byClass = this.#isUnfit = true;
       return this.#areItemsPlain(value, depth);
     }
     if (prototype === null) return this.#areFieldsPlain(value, depth);
     this.byClass = true;
     if (prototype === Date.prototype) return types.isDate(value);
     if (prototype === Buffer.prototype) return types.isUint8Array(value);
+    this.#isUnfit = true;
     return isRecord(value) && this.#areFieldsPlain(value, depth);
   }
 
   #areFieldsPlain(value: object, depth: number): boolean {
     // Inherited fields come along; they need not be plain, but then the rich form takes the own ones alone.
+    let fields = 0;
     for (const key in value) {
+      fields++;
       if (key === '__proto__' || !isPlainString(key)) return false;
       if (!this.isPlain((value as Record<string, unknown>)[key], depth + 1)) return false;
     }
+    if (fields > RECORD_FIELDS_MAX) this.#isUnfit = true;
     return true;
   }
 
   #areItemsPlain(items: readonly unknown[], depth: number): boolean {
     if (isMatch(items)) return false;
+    if (items.length >= RECORD_ROWS_MIN && typeof items[0] === 'object') this.#rows += items.length;
     for (let i = 0; i < items.length; i++) {
       const item = items[i];
       if (item === undefined && !(i in items)) return false;

@@ -4,7 +4,7 @@ import { LIMIT } from '../protocol.js';
  * Looks at the structure of MessagePack bytes before they are decoded, so that decoding bytes that others wrote can
  * neither hang, nor exhaust the stack, nor allocate more than their length warrants. It reads headers only, in one
  * pass, and allows what `pack` writes and no more: maps with string keys, and of the extension types only `undefined`
- * (0) and timestamps (−1).
+ * (0) and timestamps (−1). In the record form (records.ts) also records.
  */
 
 /** The deepest nesting that a scan can be asked for: a value's, and one more for the parts of a rich value. */
@@ -14,19 +14,29 @@ export const SCAN_DEPTH_MAX = LIMIT.valueDepthMax + 1;
 const itemsLeft = new Uint32Array(SCAN_DEPTH_MAX + 1);
 const areMaps = new Uint8Array(SCAN_DEPTH_MAX + 1);
 
+/** What one value may hold of records: different shapes, and fields of each. More is refused, and not packed. */
+const RECORD_SHAPES_MAX = 64;
+export const RECORD_FIELDS_MAX = 256;
+/** By id, of the value that is being looked at: how many fields a record has; NOT_DEFINED while it has no shape. */
+const recordFields = new Int16Array(RECORD_SHAPES_MAX);
+const NOT_DEFINED = -1;
+
 const PROTO = Buffer.from('__proto__');
 
 /**
  * @param bytes one MessagePack item, from 0
  * @param end where it ends in the bytes
  * @param depthMax how many containers may be nested, up to {@link SCAN_DEPTH_MAX}
+ * @param records whether it may hold records; then 0x40 to 0x7f are these, and no numbers
  * @returns what is wrong with the bytes, or undefined where they can be decoded
  */
-export function scan(bytes: Buffer, end: number, depthMax: number): string | undefined {
+export function scan(bytes: Buffer, end: number, depthMax: number, records = false): string | undefined {
   let position = 0;
   let depth = 0;
   let left = 1;
   let inMap = false;
+  let shapes = 0;
+  if (records) recordFields.fill(NOT_DEFINED);
   for (;;) {
     while (left === 0) {
       if (depth === 0) return position === end ? undefined : 'bytes follow the value';
@@ -43,11 +53,23 @@ export function scan(bytes: Buffer, end: number, depthMax: number): string | und
       if (header === 0) return 'a key is not a string';
       if (isProto(bytes, position, token, header, end)) return 'a key is __proto__';
     }
-    const size = itemSize(bytes, position, token, end);
+    let count = -1;
+    let size: number;
+    if (records && token >= 0x40 && token < 0x80) {
+      size = 1;
+      count = recordFields[token & 0x3f]!;
+      if (count === NOT_DEFINED) return 'a record has no shape';
+    } else if (records && token === 0xd4 && bytes[position + 1] === TYPE_RECORD) {
+      if (++shapes > RECORD_SHAPES_MAX) return 'it has too many shapes of records';
+      size = shapeSize(bytes, position, end);
+      if (size > 0) count = recordFields[bytes[position + 2]! & 0x3f]!;
+    } else {
+      size = itemSize(bytes, position, token, end);
+    }
     if (size < 0) return `byte 0x${token.toString(16)} at ${position} begins nothing that a value can hold`;
     position += size;
     if (position > end) return CUT;
-    const count = childCount(bytes, position - size, token);
+    if (count < 0) count = childCount(bytes, position - size, token);
     if (count < 0) continue;
     if (count > end - position) return 'a length exceeds the bytes';
     if (depth >= depthMax) return `it is nested deeper than ${LIMIT.valueDepthMax} levels`;
@@ -99,6 +121,29 @@ function itemSize(bytes: Buffer, position: number, token: number, end: number): 
   const width = -size;
   if (position + 1 + width > end) return 1 + width;
   return 1 + width + bytes.readUIntBE(position + 1, width);
+}
+
+/** MessagePack has no such type; msgpackr writes it where a record's shape is first met: its id, then an array of names. */
+const TYPE_RECORD = 0x72;
+
+/** Size of a shape's definition, the first record's values excluded; −1 where it is none. Enters it in recordFields. */
+function shapeSize(bytes: Buffer, position: number, end: number): number {
+  const id = bytes[position + 2]!;
+  const list = bytes[position + 3]!;
+  const isLong = list === 0xdc;
+  let at = position + (isLong ? 6 : 4);
+  if (at > end || id < 0x40 || id >= 0x80 || !(isLong || (list >= 0x90 && list < 0xa0))) return -1;
+  const count = isLong ? bytes.readUInt16BE(position + 4) : list & 0x0f;
+  if (count > RECORD_FIELDS_MAX) return -1;
+  for (let field = 0; field < count; field++) {
+    if (at >= end) return -1;
+    const token = bytes[at]!;
+    const header = stringHeader(token);
+    if (header === 0 || isProto(bytes, at, token, header, end)) return -1;
+    at += itemSize(bytes, at, token, end);
+  }
+  recordFields[id & 0x3f] = count;
+  return at - position;
 }
 
 const FORBIDDEN = -9;

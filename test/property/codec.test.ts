@@ -106,6 +106,33 @@ function settles(data: Uint8Array): void {
   assert.ok(performance.now() - start < 2000);
 }
 
+const shape = fc.uniqueArray(fc.oneof({ weight: 9, arbitrary: fc.string({ maxLength: 8 }) }, text), { maxLength: 6 });
+const field = fc.oneof({ weight: 60, arbitrary: fc.integer({ min: -200, max: 300 }) }, { weight: 1, arbitrary: leaf });
+const rowsOfShapes = fc.array(shape, { minLength: 1, maxLength: 3 }).chain((shapes) =>
+  fc.array(
+    fc
+      .tuple(fc.nat(shapes.length - 1), fc.array(field, { minLength: 6, maxLength: 6 }))
+      .map(([which, values]) => objectOf(shapes[which]!.map((name, at) => [name, values[at]]))),
+    { minLength: 4, maxLength: 40 },
+  ),
+);
+
+test('lists of objects of few shapes come back the same, and with a few bytes changed they settle', () => {
+  const changes = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 });
+  let records = 0;
+  fc.assert(
+    fc.property(rowsOfShapes, changes, (rows, edits) => {
+      const packed = Buffer.from(pack(rows));
+      assertSame(unpack(packed), rows);
+      if (packed[0] === 0xc9 && packed[5] === 0x51) records++;
+      for (const [position, byte] of edits) packed[position % packed.length] = byte;
+      settles(packed);
+    }),
+    { numRuns: 1000 },
+  );
+  assert.ok(records > 100, `${records} had the record form`);
+});
+
 test('random bytes settle', () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), settles), { numRuns: 5000 });
 });

@@ -135,7 +135,7 @@ test('rich values that do not fit together', () => {
     }
   }
   rejects(bytes(0xc9, 0, 0, 0, 0, 0x50));
-  rejects(bytes(0xc9, 0, 0, 0, 1, 0x51, 0x01));
+  rejects(bytes(0xc9, 0, 0, 0, 1, 0x52, 0x01));
 });
 
 test('errors by the ten thousand take no stack traces', () => {
@@ -163,6 +163,51 @@ test('extensions that other code registers with msgpackr do not get into packed 
   }
   addExtension({ Class: Money, type: 0x21, pack: () => Buffer.of(1, 2, 3), unpack: () => 'money' });
   assert.deepEqual(unpack(pack({ price: new Money(5) })), { price: { cents: 5 } });
+});
+
+function records(...item: (number | string | Uint8Array)[]): Buffer {
+  const whole = rich(...item);
+  whole[5] = 0x51;
+  return whole;
+}
+
+const SHAPE_A = [0xd4, 0x72, 0x40, 0x91, 0xa1, 'a'] as const;
+
+test('records: shapes that are none, missing, too many or too wide, and names that are no strings or __proto__', () => {
+  assert.deepEqual(unpack(records(0x92, ...SHAPE_A, 1, 0x40, 2)), [{ a: 1 }, { a: 2 }]);
+  rejects(records(0x92, ...SHAPE_A, 1, 0x41, 2), /no shape/);
+  rejects(records(0x40, 2), /no shape/);
+  rejects(records(0xd4, 0x72, 0x40, 0x91, 0x01, 0x01));
+  rejects(records(0xd4, 0x72, 0x3f, 0x91, 0xa1, 'a', 0x01));
+  rejects(records(0xd4, 0x72, 0x40, 0x91, 0xa9, '__proto__', 0x01));
+  rejects(records(0xd4, 0x72, 0x40, 0xa1, 'a', 0x01));
+  rejects(
+    records(0xdc, 0, 65, ...new Array<readonly (number | string)[]>(65).fill([...SHAPE_A, 1]).flat()),
+    /too many/,
+  );
+  const names = (count: number) => new Array<readonly (number | string)[]>(count).fill([0xa1, 'a']).flat();
+  rejects(records(0xd4, 0x72, 0x40, 0xdc, 1, 1, ...names(257), ...new Array(257).fill(0x01)));
+  rejects(records(0xd4, 0x72, 0x40, 0xdc, 0xff, 0xff));
+  // Without the form there are no records: the numbers 64 to 127 are what they always were.
+  assert.equal(unpack(bytes(0x40)), 64);
+  rejects(bytes(0x92, ...SHAPE_A, 1, 0x40, 2));
+});
+
+test('records: names that are code are names', () => {
+  const name = "a:r()})};throw 1;//'`";
+  const rows = Array.from({ length: 9 }, (_, i) => ({ [name]: i, "']": i, constructor: i }));
+  const packed = pack(rows);
+  assert.equal(packed[5], 0x51);
+  assert.deepEqual(unpack(packed), rows);
+});
+
+test('records: every cut, and every byte after it', () => {
+  const whole = pack(
+    Array.from({ length: 5 }, (_, i) => ({ id: i * 30, name: `n${i}`, at: new Date(i), none: undefined })),
+  );
+  assert.equal(whole[5], 0x51);
+  for (let end = 0; end < whole.length; end++) rejects(whole.subarray(0, end));
+  for (const extra of [0x00, 0xc0, 0x40]) rejects(Buffer.concat([whole, Buffer.of(extra)]));
 });
 
 test.run();

@@ -166,4 +166,11 @@ test('counters are numbers as long as numbers are exact', () => {
   for (const none of ['', '1.5', 'x', Number.NaN, 1.5, Infinity]) isInvalid(() => packCounter(none));
 });
 
+test('a list of objects, which is packed as records, is JSON all the same', () => {
+  const list = Array.from({ length: 20 }, (_, id) => ({ at: `n ${id}`, id }));
+  assert.equal(pack(list)[5], 0x51);
+  assert.deepEqual(form(list), { json: JSON.stringify(list), ordered: true });
+  assert.deepEqual(fromJson(JSON.stringify(list)), list);
+});
+
 test.run();

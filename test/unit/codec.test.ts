@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { runInNewContext } from 'node:vm';
+import { Packr } from 'msgpackr';
 import { test } from 'uvu';
 import { pack, unpack } from '../../shared/codec.js';
 import { CacheError } from '../../shared/errors.js';
@@ -230,6 +231,50 @@ test('nesting up to the limit, in both forms, and no further', () => {
     refused(nested(LIMIT.valueDepthMax + 1, leaf), /deeper than 1000/);
   }
   refused(nested(100_000), /deeper than 1000/);
+});
+
+const isRecords = (bytes: Uint8Array) => bytes[0] === 0xc9 && bytes[5] === 0x51;
+const rows = (count: number) =>
+  Array.from({ length: count }, (_, id) => ({ id, size: 60 + id, nested: { id, list: [id] } }));
+
+test('lists of objects have the record form, which takes fewer bytes; few objects do not', () => {
+  assert.equal(isRecords(pack(rows(3))), false);
+  assert.equal(isRecords(pack({ a: rows(2), b: rows(2) })), false);
+  const packed = pack({ items: rows(50) });
+  assert.equal(isRecords(packed), true);
+  assertSame(unpack(packed), { items: rows(50) });
+  assert.ok(packed.length < 0.7 * new Packr({ useRecords: false }).pack({ items: rows(50) }).length);
+});
+
+test('lists with more shapes, or more fields, than a reader takes have the plain form', () => {
+  const shapes = (count: number) => Array.from({ length: count }, (_, i) => ({ [`field ${i}`]: i }));
+  const wide = (count: number) =>
+    new Array(4).fill(0).map(() => Object.fromEntries(shapes(count).flatMap(Object.entries)));
+  for (const [value, expected] of [
+    [shapes(64), true],
+    [shapes(65), false],
+    [wide(256), true],
+    [wide(257), false],
+  ] as const) {
+    const packed = pack(value);
+    assert.equal(isRecords(packed), expected);
+    assertSame(unpack(packed), value);
+  }
+});
+
+test('the record form keeps what the plain form keeps, and a value that was packed before it is read', () => {
+  const list = rows(6).map((row) => ({
+    ...row,
+    none: undefined,
+    big: 5n,
+    at: new Date(7),
+    bytes: Buffer.from([1]),
+    '': {},
+  }));
+  assert.equal(isRecords(pack(list)), true);
+  assertSame(unpack(pack(list)), list);
+  const before = new Packr({ useRecords: false, variableMapSize: true }).pack(rows(50));
+  assertSame(unpack(before), rows(50));
 });
 
 test.run();
