@@ -27,6 +27,7 @@ export class Channel implements Subscriber, CallOwner {
   readonly #connection: Connection;
   readonly #timeoutMs: number;
   readonly #onOpen: () => void;
+  readonly #onRefused: () => void;
   #number: number | undefined;
   #opening = false;
   #closed = false;
@@ -36,12 +37,20 @@ export class Channel implements Subscriber, CallOwner {
   /**
    * @param timeoutMs the deadline of every call
    * @param onOpen may make calls, which go out before all that waited
+   * @param onRefused the namespace could not be opened: the next call asks again, or `connected()`
    */
-  constructor(connection: Connection, namespace: string, timeoutMs: number, onOpen: () => void) {
+  constructor(
+    connection: Connection,
+    namespace: string,
+    timeoutMs: number,
+    onOpen: () => void,
+    onRefused: () => void = () => {},
+  ) {
     this.#connection = connection;
     this.namespace = namespace;
     this.#timeoutMs = timeoutMs;
     this.#onOpen = onOpen;
+    this.#onRefused = onRefused;
     connection.subscribe(this);
   }
 
@@ -157,6 +166,7 @@ export class Channel implements Subscriber, CallOwner {
     this.#waiting = [];
     for (const call of waiting) this.#connection.settle(call)?.reject(error);
     if (error.code !== 'ERR_UNAVAILABLE') this.#failReady(error);
+    this.#onRefused();
   }
 
   #failReady(error: CacheError): void {

@@ -1,3 +1,4 @@
+import { backoffMs } from '../shared/backoff.js';
 import { Channel } from './channel.js';
 import type { Connection } from './connection.js';
 import { type NearLimits, NearTier } from './near.js';
@@ -11,6 +12,8 @@ const AGREE_AGAIN_MS = 1000;
 /** An answer that took longer is asked for again: the time that it tells may be off by as much. */
 const ROUND_TRIP_MS_MAX = 10;
 const ASKED_MAX = 5;
+/** Until the namespace is opened again where that was refused (too many are open) or was not answered in time. */
+const OPEN_AGAIN = { firstMs: 500, maxMs: 30_000 };
 
 /** Bound early: a test of the application that puts its own clock in place must not make what is kept fresh for ever. */
 const monotonicMs = performance.now.bind(performance);
@@ -21,11 +24,16 @@ export class NearLink implements Subscriber {
   readonly #connection: Connection;
   readonly #channel: Channel;
   #timer: NodeJS.Timeout | undefined;
+  #refusals = 0;
 
   constructor(connection: Connection, namespace: string, limits: NearLimits) {
     this.tier = new NearTier(limits, monotonicMs);
     this.#connection = connection;
-    this.#channel = new Channel(connection, namespace, AGREE_TIMEOUT_MS, () => this.#ask(ASKED_MAX));
+    const opened = () => {
+      this.#refusals = 0;
+      this.#ask(ASKED_MAX);
+    };
+    this.#channel = new Channel(connection, namespace, AGREE_TIMEOUT_MS, opened, () => this.#openAgain());
     connection.subscribe(this);
   }
 
@@ -51,6 +59,15 @@ export class NearLink implements Subscriber {
     this.#connection.unsubscribe(this);
     this.#channel.close();
     this.tier.turnOff();
+  }
+
+  /** Nobody makes calls through this channel that would open it. */
+  #openAgain(): void {
+    const { epoch } = this.#connection;
+    const isOver = () => this.#channel.closed || epoch !== this.#connection.epoch || this.#connection.state !== 'ready';
+    if (isOver()) return;
+    this.#timer = setTimeout(() => isOver() || this.#channel.connected(), backoffMs(OPEN_AGAIN, this.#refusals++));
+    this.#timer.unref();
   }
 
   #ask(left: number): void {

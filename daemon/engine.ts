@@ -9,7 +9,7 @@ import { Identity } from './identity.js';
 import type { Log } from './log.js';
 import { Members } from './members.js';
 import type { Namespace } from './namespace.js';
-import { Placement } from './placement.js';
+import { type Opening, Placement } from './placement.js';
 import { Shard } from './shard.js';
 import { layoutOf } from './topology.js';
 
@@ -25,6 +25,7 @@ export class Engine {
   readonly #config: Config;
   readonly #log: Log;
   readonly #clock = systemClock;
+  readonly #openings: () => Iterable<Opening>;
   readonly #startedMs = systemClock.now();
   readonly #shards: readonly Shard[];
   readonly #members: Members;
@@ -33,9 +34,13 @@ export class Engine {
   #setStarted: (placement: Placement) => void = () => {};
   #callOffSweep: (() => void) | undefined;
 
-  /** @param onFresh near tiers are to be told until when they may answer */
-  constructor(config: Config, log: Log, onFresh: () => void) {
+  /**
+   * @param onFresh near tiers are to be told until when they may answer
+   * @param openings every connection, and what it has open
+   */
+  constructor(config: Config, log: Log, onFresh: () => void, openings: () => Iterable<Opening>) {
     this.#config = config;
+    this.#openings = openings;
     this.#log = log;
     this.#started = new Promise((resolve) => {
       this.#setStarted = resolve;
@@ -81,7 +86,7 @@ export class Engine {
     const shards = this.#shards.map((shard) => {
       return { node: shard.node, stores: shard.openStores(new Identity(identity.host, identity.start)) };
     });
-    this.#placement = new Placement({ config: this.#config, clock: this.#clock, shards });
+    this.#placement = new Placement({ config: this.#config, clock: this.#clock, shards, openings: this.#openings });
     this.#setStarted(this.#placement);
     await this.#inTime(Promise.all(this.#shards.map((shard) => shard.look())), FIRST_LOOK_MS);
     await this.#members.start();

@@ -4,6 +4,10 @@ import type { Bytes, Holder, LoadOutcome } from './namespace.js';
 
 /** Loads that may be handed out and not yet come back, in one namespace. */
 const TOKENS_MAX = 100_000;
+/** How many of them one connection may hold: one that never ends its loads must not keep the others from theirs. */
+const TOKENS_PER_HOLDER_MAX = 10_000;
+/** After this many times the time of a load its holder has forgotten it: so does the daemon. */
+const FORGOTTEN_AFTER_TIMES = 10;
 
 /** How a load ended for those who waited; `passed` sends them back to ask anew. */
 export type FlightEnd = Extract<LoadOutcome, { kind: 'value' | 'nothing' | 'failed' }> | { readonly kind: 'passed' };
@@ -48,9 +52,14 @@ export class Handouts<Terms> {
     return this.#handouts.size;
   }
 
-  /** Whether no further load may be handed out. */
-  get isFull(): boolean {
-    return this.#handouts.size >= TOKENS_MAX;
+  /** Whether none is out, and none is about to be. */
+  get isIdle(): boolean {
+    return this.#handouts.size === 0 && this.#flights.size === 0;
+  }
+
+  /** Whether no further load may be handed out to this holder. */
+  isFullFor(holder: Holder): boolean {
+    return this.#refusal(holder) !== undefined;
   }
 
   /** Whether the holder's connection is gone. */
@@ -76,10 +85,9 @@ export class Handouts<Terms> {
    * Begins a flight of a key that has none: from here on others wait for it. It has to be handed out, or to end.
    * @throws CacheError ERR_OVERLOADED
    */
-  begin(key: string): LoadFlight {
-    if (this.isFull) {
-      throw new CacheError('ERR_OVERLOADED', `${TOKENS_MAX} loads are under way in this namespace`);
-    }
+  begin(key: string, holder: Holder): LoadFlight {
+    const refusal = this.#refusal(holder);
+    if (refusal !== undefined) throw new CacheError('ERR_OVERLOADED', refusal);
     let resolve: (outcome: FlightEnd) => void = () => {};
     const done = new Promise<FlightEnd>((settle) => {
       resolve = settle;
@@ -106,8 +114,11 @@ export class Handouts<Terms> {
     flight.beganAt = this.askNumber();
     const token = this.#nextToken++;
     // When its time is up the load passes on; what its holder still offers is tried like any other.
-    const callOffTimer = this.#clock.after(this.#loadTimeoutMs, () => flight.end({ kind: 'passed' }));
-    this.#handouts.set(token, { key: flight.key, holder, terms, flight, callOffTimer });
+    let callOff = this.#clock.after(this.#loadTimeoutMs, () => {
+      flight.end({ kind: 'passed' });
+      callOff = this.#clock.after(this.#loadTimeoutMs * (FORGOTTEN_AFTER_TIMES - 1), () => this.take(token, holder));
+    });
+    this.#handouts.set(token, { key: flight.key, holder, terms, flight, callOffTimer: () => callOff() });
     this.#outByKey.set(flight.key, (this.#outByKey.get(flight.key) ?? 0) + 1);
     const tokens = this.#tokensByHolder.get(holder);
     if (tokens === undefined) this.#tokensByHolder.set(holder, new Set([token]));
@@ -141,6 +152,13 @@ export class Handouts<Terms> {
       handout.flight.end({ kind: 'passed' });
     }
     this.#tokensByHolder.delete(holder);
+  }
+
+  #refusal(holder: Holder): string | undefined {
+    if (this.#handouts.size >= TOKENS_MAX) return `${TOKENS_MAX} loads are under way in this namespace`;
+    const held = this.#tokensByHolder.get(holder)?.size ?? 0;
+    if (held < TOKENS_PER_HOLDER_MAX) return undefined;
+    return `this connection has ${held} loads in this namespace that it has not ended (fill or abandon)`;
   }
 
   #remove(token: number, { key, callOffTimer }: Handout<Terms>): void {

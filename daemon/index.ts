@@ -37,7 +37,12 @@ export interface StartOptions {
 export async function startDaemon(options: Config | ConfigInput, start: StartOptions = {}): Promise<RunningDaemon> {
   const config = resolveConfig(options as ConfigInput);
   const log = start.log ?? createLog({ level: config.logLevel, secrets: secretsOf(urlsOf(config), process.env) });
-  const engine = new Engine(config, log, () => server.tellFresh());
+  const engine = new Engine(
+    config,
+    log,
+    () => server.tellFresh(),
+    () => server.openings(),
+  );
   const server = new Server({
     namespaces: (name) => engine.namespace(name),
     status: () => ({ ...engine.status(), connections: server.connections }),

@@ -39,6 +39,11 @@ export class Leases {
     this.#memory = memory;
   }
 
+  /** Whether none is out. */
+  get isIdle(): boolean {
+    return this.#out === 0;
+  }
+
   grant(key: string): Lease {
     const lease: Lease = { key, written: [], journalFrom: this.#journalStart + this.#journal.length, void: false };
     const leases = this.#byKey.get(key);

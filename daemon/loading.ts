@@ -168,7 +168,7 @@ export class Loading {
       if (answer.entry !== undefined) return this.#current(key, holder, ask, answer.entry);
       if (loads.flight(key) !== undefined) continue;
       if (ask.cluster) return this.#loadInCluster(key, holder, ask, refusals);
-      return loads.handOut(loads.begin(key), holder, answer, ask, refusals);
+      return loads.handOut(loads.begin(key, holder), holder, answer, ask, refusals);
     }
   }
 
@@ -182,7 +182,7 @@ export class Loading {
   /** Takes the load where no other server has it. Those of this host who ask meanwhile wait for the flight. */
   async #loadInCluster(key: string, holder: Holder, ask: LoadAsk, refusals: number): Promise<LoadOutcome> {
     const { loads, reads, clusterLeases } = this.#options;
-    const flight = loads.begin(key);
+    const flight = loads.begin(key, holder);
     try {
       for (let attempt = 0; ; attempt++) {
         const lease = await clusterLeases.take(key);

@@ -70,6 +70,10 @@ export class Loads {
     return this.#handouts.askNumber();
   }
 
+  get isIdle(): boolean {
+    return this.#handouts.isIdle;
+  }
+
   flight(key: string): LoadFlight | undefined {
     return this.#handouts.flight(key);
   }
@@ -79,8 +83,8 @@ export class Loads {
   }
 
   /** Begins a flight: from here on others wait for it. It has to be handed out, or to end. @throws CacheError ERR_OVERLOADED */
-  begin(key: string): LoadFlight {
-    return this.#handouts.begin(key);
+  begin(key: string, holder: Holder): LoadFlight {
+    return this.#handouts.begin(key, holder);
   }
 
   /**
@@ -118,8 +122,8 @@ export class Loads {
    */
   beginRefresh(key: string, holder: Holder, ask: LoadAsk): { token: number; flight: LoadFlight } | undefined {
     const { sight } = this.#options.follower;
-    if (sight === undefined || this.flight(key) !== undefined || this.#handouts.isFull) return undefined;
-    const flight = this.#handouts.begin(key);
+    if (sight === undefined || this.flight(key) !== undefined || this.#handouts.isFullFor(holder)) return undefined;
+    const flight = this.#handouts.begin(key, holder);
     const base = { snapshot: sight.snapshot, ownXid: undefined, incarnation: sight.incarnation };
     return { token: this.#handouts.handOut(flight, holder, { base, refusals: REFUSALS_MAX, ask }), flight };
   }

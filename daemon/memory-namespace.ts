@@ -196,7 +196,7 @@ export class MemoryNamespace implements Namespace {
     this.#refuseGrace(ask.graceMs);
     const bytes = this.#find(key);
     if (bytes !== undefined)
-      return this.#isPicked(key, ask.beta) ? this.#refresh(key, holder, bytes) : { kind: 'value', bytes };
+      return this.#isPicked(key, holder, ask.beta) ? this.#refresh(key, holder, bytes) : { kind: 'value', bytes };
     return this.#handouts.flight(key) === undefined ? this.#begin(key, holder) : this.#waitAndLoad(key, holder);
   }
 
@@ -254,12 +254,12 @@ export class MemoryNamespace implements Namespace {
   }
 
   #handOut(key: string, holder: Holder): number {
-    return this.#handouts.handOut(this.#handouts.begin(key), holder, this.#lateFills.now);
+    return this.#handouts.handOut(this.#handouts.begin(key, holder), holder, this.#lateFills.now);
   }
 
   /** Whether this read is to compute the value anew before it expires: see shared/xfetch.ts. One refresh a key at a time. */
-  #isPicked(key: string, beta: number): boolean {
-    if (beta === 0 || this.#handouts.flight(key) !== undefined || this.#handouts.isFull) return false;
+  #isPicked(key: string, holder: Holder, beta: number): boolean {
+    if (beta === 0 || this.#handouts.flight(key) !== undefined || this.#handouts.isFullFor(holder)) return false;
     const nowMs = this.#clock.now();
     const leftMs = (this.#lru.expiresAt(key, nowMs) ?? 0) - nowMs;
     return leftMs <= leadMs(this.#lru.peek(key, nowMs)?.deltaMs, beta, this.#random());

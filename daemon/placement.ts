@@ -12,10 +12,23 @@ import { SpreadNamespace } from './spread.js';
 import type { Stores } from './stores.js';
 import { layoutOf } from './topology.js';
 
+/** How long a namespace is kept that nobody has open, at the least: whoever reconnects finds its memory. */
+const IDLE_MS = 60_000;
+/** As many of those that hold the most are named where no namespace can be opened. */
+const HOLDERS_NAMED_MAX = 3;
+
+/** A connection, and the namespaces that it has open. */
+export interface Opening {
+  readonly name: string;
+  readonly opened: readonly Namespace[];
+}
+
 export interface PlacementOptions {
   readonly config: Config;
   readonly clock: Clock;
   readonly shards: readonly { readonly node: DatabaseNode; readonly stores: Stores }[];
+  /** Every connection. */
+  openings(): Iterable<Opening>;
 }
 
 /**
@@ -27,6 +40,8 @@ export class Placement {
   readonly #layout: Layout;
   readonly #continuum: Continuum;
   readonly #opened = new Map<string, Namespace>();
+  /** When each was asked for last. */
+  readonly #askedMs = new Map<string, number>();
 
   constructor(options: PlacementOptions) {
     this.#options = options;
@@ -38,16 +53,18 @@ export class Placement {
   /** @throws CacheError ERR_INVALID_NAMESPACE, ERR_OVERLOADED */
   open(name: string): Namespace {
     const found = this.#opened.get(name);
-    if (found !== undefined) return found;
+    if (found !== undefined) {
+      this.#askedMs.set(name, this.#options.clock.now());
+      return found;
+    }
     if (!NAMESPACE_PATTERN.test(name)) {
       throw new CacheError('ERR_INVALID_NAMESPACE', `'${name.slice(0, 64)}' can't be the name of a namespace`);
     }
-    if (this.#opened.size >= LIMIT.namespacesMax) {
-      throw new CacheError('ERR_OVERLOADED', `${LIMIT.namespacesMax} namespaces are open already`);
-    }
+    if (this.#opened.size >= LIMIT.namespacesMax && !this.#releaseOne()) throw this.#full();
     const own = this.#options.config.namespaces[name] ?? {};
     const namespace = own.tiers === 'memory' ? this.#newMemory(name, own) : this.#onDatabases(name);
     this.#opened.set(name, namespace);
+    this.#askedMs.set(name, this.#options.clock.now());
     return namespace;
   }
 
@@ -64,6 +81,36 @@ export class Placement {
   describe(): Record<string, object> {
     return Object.fromEntries(
       [...this.#opened].map(([name, namespace]) => [name, { place: this.placeOf(name), ...namespace.stats() }]),
+    );
+  }
+
+  /**
+   * Lets go of one that nobody has open and where nothing is under way; its table stays as it is. One of memory alone is
+   * kept: it is nowhere else.
+   */
+  #releaseOne(): boolean {
+    const { clock, shards, openings } = this.#options;
+    const held = new Set([...openings()].flatMap(({ opened }) => opened));
+    const beforeMs = clock.now() - IDLE_MS;
+    for (const [name, namespace] of this.#opened) {
+      if (held.has(namespace) || namespace instanceof MemoryNamespace) continue;
+      // One that was asked for a moment ago may be on its way to a connection.
+      if ((this.#askedMs.get(name) ?? 0) > beforeMs) continue;
+      if (!shards.every(({ stores }) => stores.isIdle(name))) continue;
+      for (const { stores } of shards) stores.release(name);
+      this.#opened.delete(name);
+      this.#askedMs.delete(name);
+      return true;
+    }
+    return false;
+  }
+
+  #full(): CacheError {
+    const most = [...this.#options.openings()].sort((a, b) => b.opened.length - a.opened.length);
+    const holders = most.slice(0, HOLDERS_NAMED_MAX).map(({ name, opened }) => `${name} has ${opened.length} open`);
+    return new CacheError(
+      'ERR_OVERLOADED',
+      `${LIMIT.namespacesMax} namespaces are in use already (${holders.join(', ')}); one that nobody has open is let go of after ${IDLE_MS / 1000} s`,
     );
   }
 

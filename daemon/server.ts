@@ -3,6 +3,7 @@ import { dirname, sep } from 'node:path';
 import { IPCModule } from 'node-ipc';
 import { CacheError } from '../shared/errors.js';
 import { LIMIT } from '../shared/protocol.js';
+import type { Opening } from './placement.js';
 import { type Limits, Session, type SessionContext } from './session.js';
 import {
   bindPrivately,
@@ -45,6 +46,11 @@ export class Server {
   /** Connections that are open now. */
   get connections(): number {
     return this.#sessions.size;
+  }
+
+  /** What each connection has open. */
+  openings(): Iterable<Opening> {
+    return this.#sessions.values();
   }
 
   /**

@@ -174,12 +174,14 @@ export class Store implements Namespace {
     return counter as number;
   }
 
+  /**
+   * Who is told that an entry is gone is given it no more. The interleaving: another server deletes the key; this one has not
+   * heard of it; the table says that there is none; a get finds it in memory, or a read that is out brings it there.
+   */
   async ttl(key: string): Promise<number | undefined> {
-    try {
-      return (await this.#options.database.ttls(this.name, [key])).get(key);
-    } catch (error) {
-      throw asCacheError(error);
-    }
+    const found = await this.#options.database.ttls(this.name, [key]).catch((e) => Promise.reject(asCacheError(e)));
+    if (!found.has(key)) this.#leases.fail(this.#leases.grant(key));
+    return found.get(key);
   }
 
   expire(key: string, ttlMs: number): Promise<boolean> {
@@ -235,6 +237,13 @@ export class Store implements Namespace {
 
   get lastWrite(): HostWrite | undefined {
     return this.#writer.lastWrite;
+  }
+
+  /** Nothing is under way, and the log that is followed has all that was written. */
+  get isIdle(): boolean {
+    const write = this.#writer.lastWrite;
+    const isSeen = write === undefined || this.#options.follower.saw(write.xid);
+    return isSeen && this.#writer.isIdle && this.#leases.isIdle && this.#loads.isIdle;
   }
 
   /** A row of the log, from the follower or from a writer of this host. */

@@ -59,6 +59,16 @@ export class Stores {
     return store;
   }
 
+  /** Whether nothing of the namespace is under way, or it is not open here. */
+  isIdle(name: string): boolean {
+    return this.#stores.get(name)?.isIdle ?? true;
+  }
+
+  /** Forgets one that is idle and that nobody has: who opens it again gets a new one, with an empty memory. */
+  release(name: string): void {
+    this.#stores.delete(name);
+  }
+
   /** Every namespace learns of every row: what was made of parts may live in another namespace than they do. */
   learn(row: LogRow): void {
     for (const store of this.#stores.values()) store.learnRow(row);

@@ -84,9 +84,13 @@ export class Writer {
     await this.#ask((waiter) => this.#queue.pushInvalidation(names, waiter));
   }
 
-  /** Resolves when nothing waits and nothing is out. */
+  /** Whether nothing waits and nothing is out. */
+  get isIdle(): boolean {
+    return !this.#pumping && this.#queue.length === 0;
+  }
+
   drained(): Promise<void> {
-    if (!this.#pumping && this.#queue.length === 0) return Promise.resolve();
+    if (this.isIdle) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 

@@ -148,6 +148,8 @@ export const LIMIT = {
   /** Names that one entry inherits from its parts; beyond it, those of a namespace give way to one for all of it. */
   inheritedNamesMax: 128,
   namespacesMax: 256,
+  /** Of these one connection may open no more, so that no process can take them all. */
+  namespacesPerConnectionMax: 128,
   /** Entries in the near tier of one process and namespace. */
   nearKeysMax: 100_000,
   /** Requests of one connection that wait for their reply. */

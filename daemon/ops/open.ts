@@ -25,7 +25,7 @@ export function open(session: Session, id: number, request: WireReader): void {
 function number(session: Session, namespace: Namespace): Opened {
   const known = session.opened.indexOf(namespace);
   if (known !== -1) return { number: known, namespace };
-  const limit = session.context.limits.namespacesMax;
+  const limit = session.context.limits.namespacesPerConnectionMax;
   if (session.opened.length >= limit) {
     throw new CacheError('ERR_OVERLOADED', `this connection has opened ${limit} namespaces`);
   }

@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { connect, type PgCachedClient } from '../../client/index.js';
+import { ERROR_CODES } from '../../shared/errors.js';
+import { OP, STATUS } from '../../shared/protocol.js';
 import { eventually, sleep, testServer } from '../support/daemon.js';
+import { greet, startFakeDaemon } from '../support/fake-daemon.js';
 import { backendsOf, type TestCluster, testCluster } from '../support/postgres.js';
 import { projectRoot } from '../support/source.js';
 
@@ -127,6 +130,29 @@ test('a set that is dropped leaves no older value in the process that was told s
   );
   assert.is(await client.get('k'), 'newest');
   await server.close();
+});
+
+test('a daemon that refuses to open the namespace once is asked again, without a new connection', async () => {
+  let [opens, hellos, agreed] = [0, 0, 0];
+  const { path, server } = await startFakeDaemon((request) => {
+    const [id, op] = request;
+    if (op === OP.hello) hellos += 1;
+    if (op === OP.near) agreed += 1;
+    if (op === OP.near) return [[id, STATUS.ok, 0, 1e12]];
+    // Both ask: the client for its calls, and the near tier.
+    if (op === OP.open && ++opens <= 2)
+      return [[id, STATUS.error, ERROR_CODES.indexOf('ERR_OVERLOADED'), 'too many', null]];
+    return greet(request);
+  });
+  const client = connect({ socket: path, near: true });
+  try {
+    await eventually('the near tier is turned on', () => agreed > 0);
+    assert.ok(opens >= 3);
+    assert.is(hellos, 1);
+  } finally {
+    await client.close();
+    server.close();
+  }
 });
 
 test.run();

@@ -185,4 +185,28 @@ test('an operation that throws is an error of that call, logged, and nothing els
   await server.close();
 });
 
+test('one connection can not open every namespace; what it has open goes on', async () => {
+  const server = await startTestServer({ limits: { namespacesPerConnectionMax: 2 } });
+  const client = await RawClient.ready(server.path);
+  client.send([2, OP.open, 'second'], [3, OP.open, 'third'], [4, OP.open, 'second'], [5, OP.count, 1]);
+  await client.until(() => client.messages.length === 4);
+  assert.equal(
+    client.messages.map(([id, status]) => [id, status]),
+    [
+      [2, STATUS.ok],
+      [3, STATUS.error],
+      [4, STATUS.ok],
+      [5, STATUS.ok],
+    ],
+  );
+  assert.is(ERROR_CODES[client.messages[1]![2] as number], 'ERR_OVERLOADED');
+  const other = await RawClient.ready(server.path);
+  other.send([2, OP.open, 'third']);
+  await other.until(() => other.messages.length === 1);
+  assert.is(other.messages[0]![1], STATUS.ok);
+  client.close();
+  other.close();
+  await server.server.close();
+});
+
 test.run();

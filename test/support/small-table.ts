@@ -117,8 +117,12 @@ export class SmallTable {
         whenThere(() => {
           if (this.leases.get(key)?.lease === lease) this.leases.delete(key);
         }),
+      ttls: (_, keys) =>
+        whenThere(() => {
+          const live = keys.flatMap((key) => this.#found(key)).filter(({ leftMs }) => leftMs > 0);
+          return new Map(live.map(({ key, leftMs }) => [key, leftMs]));
+        }),
       write: unsupported,
-      ttls: unsupported,
       count: unsupported,
       cleanup: unsupported,
       trim: unsupported,

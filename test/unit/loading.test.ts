@@ -237,4 +237,43 @@ test('a server that died with the cluster’s lease is waited for until that is 
   assert.is(outcome?.kind, 'load');
 });
 
+test('who was told that an entry is gone does not get it from memory afterwards', async () => {
+  const { table, store } = await world();
+  await loaded(store, 'k', { ttlMs: 60_000 });
+  table.rows.delete('k'); // as by another server, before this one looks at the log
+  assert.equal(store.get('k', false), new Uint8Array(bytes('v')), 'within the bound');
+  assert.is(await store.ttl('k'), undefined);
+  assert.is(await store.get('k', false), undefined);
+});
+
+test('nor from a read that was out when it was told', async () => {
+  const clock = new HandClock();
+  let answer = () => {};
+  const late = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  /** Sees at once, and tells when the test says. */
+  class SlowTable extends SmallTable {
+    override database() {
+      const database = super.database();
+      const read: typeof database.read = async (namespace, keys) => {
+        const result = await database.read(namespace, keys);
+        await late;
+        return result;
+      };
+      return { ...database, read };
+    }
+  }
+  const table = new SlowTable(clock);
+  const { store } = await storeOver(table, clock);
+  table.put('k', bytes('v'), 60_000);
+  const before = store.get('k', false);
+  await turns();
+  table.rows.delete('k');
+  assert.is(await store.has('k', false), false);
+  answer();
+  assert.equal(await before, bytes('v'), 'who had asked before has it');
+  assert.is(await store.get('k', false), undefined);
+});
+
 test.run();
