@@ -15,14 +15,10 @@ export async function refuseUnwatchable(
   states: readonly TableState[],
   asked: readonly string[],
 ): Promise<void> {
-  const { rows } = await db.query({ text: `SELECT object FROM ${core.migrations} WHERE object <> ''` });
-  const own = new Set(rows.map(({ object }) => String(object)));
-  for (const name of [core.log, core.meta, core.writers, core.leases, core.migrations, core.topology]) own.add(name);
+  const own = new Set([...(await namespaceTables(db, core)), ...(await shared(db, core))]);
   for (const state of states) {
     const name = `${state.schema}.${state.table}`;
-    const isOwn =
-      state.schema === core.schema && (own.has(state.table) || own.has(`"${state.schema}"."${state.table}"`));
-    if (isOwn) throw refused(`${name} is one of the cache's own tables, which invalidate by themselves`);
+    if (own.has(state.oid)) throw refused(`${name} is one of the cache's own tables, which invalidate by themselves`);
     if (SYSTEM_SCHEMAS.includes(state.schema))
       throw refused(`${name} belongs to Postgres, which lets it have no triggers`);
     const problem = problemOfKind(core, state, await viewedBy(db, state));
@@ -36,6 +32,26 @@ export async function refuseUnwatchable(
       );
     }
   }
+}
+
+/** The tables of namespaces, by the triggers that they have; the role need not be allowed to read the cache. */
+async function namespaceTables(db: Queryable, core: CoreNames): Promise<string[]> {
+  const { rows } = await db.query({
+    text: `SELECT DISTINCT c.oid::text AS oid FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid JOIN pg_proc AS p ON p.oid = t.tgfoid
+      WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND p.pronamespace = c.relnamespace
+        AND p.proname = c.relname || '_foreign'`,
+    values: [core.schema],
+  });
+  return rows.map(({ oid }) => String(oid));
+}
+
+async function shared(db: Queryable, core: CoreNames): Promise<string[]> {
+  const names = [core.log, core.meta, core.writers, core.leases, core.migrations, core.topology];
+  const { rows } = await db.query({
+    text: 'SELECT to_regclass(name)::oid::text AS oid FROM unnest($1::text[]) AS name',
+    values: [names],
+  });
+  return rows.map(({ oid }) => String(oid));
 }
 
 function refused(problem: string): CacheError {

@@ -2,6 +2,7 @@ import { CacheError } from '../errors.js';
 import { given } from '../key.js';
 import { checkOptionNames } from '../option-names.js';
 import type { TableName } from '../table-tags.js';
+import { LOCK_NOT_AVAILABLE } from './failure.js';
 import { migrateCore } from './migrate.js';
 import { type CoreNames, DEFAULT_TABLE } from './names.js';
 import { type PoolLike, type Queryable, transaction } from './queryable.js';
@@ -23,6 +24,7 @@ const WATCH_ROWS_LIMIT = 10_000;
 export const WATCH_TABLES_MAX = 1000;
 /** A lock that is waited for holds up all later writers of the table. */
 const WATCH_LOCK_TIMEOUT_MS = 5000;
+const INSUFFICIENT_PRIVILEGE = '42501';
 
 export interface WatchOptions {
   /** The cache's table, perhaps with a schema before it; 'hyper_cache' where it is missing. */
@@ -67,7 +69,7 @@ function told(error: unknown, what: string): never {
   if (error instanceof CacheError) throw error;
   const { message, code } = error as Error & { code?: string };
   const reason =
-    code === '55P03'
+    code === LOCK_NOT_AVAILABLE
       ? `a lock was not to be had within ${WATCH_LOCK_TIMEOUT_MS} ms; try again when no long transaction uses them`
       : message || String(error);
   throw new CacheError('ERR_DATABASE', `the tables can't be ${what}: ${reason}`, error);
@@ -83,6 +85,22 @@ async function alone<T>(pool: PoolLike, core: CoreNames, work: (db: Queryable) =
     });
     return work(db);
   });
+}
+
+/** The cache with the functions of the triggers: made, upgraded, or, by a role that may not look at it, taken as it is. */
+async function coreFor(pool: PoolLike, table: string, logged: boolean): Promise<CoreNames> {
+  try {
+    return (await migrateCore(pool, { table, logged })).core;
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== INSUFFICIENT_PRIVILEGE) throw error;
+    const core = await findCore(pool, table);
+    const { rows } = await pool.query({
+      text: 'SELECT to_regproc($1) IS NOT NULL AS yes',
+      values: [core.fn('watched')],
+    });
+    if (rows[0]?.yes !== true) throw error;
+    return core;
+  }
 }
 
 async function oidsOf(db: Queryable, tables: readonly string[]): Promise<string[]> {
@@ -117,7 +135,7 @@ export async function watchTables(
   if (!Number.isInteger(rowsMax) || rowsMax < 0 || rowsMax > WATCH_ROWS_LIMIT) {
     throw invalid(`rowsMax is ${given(rowsMax)}, not a whole number from 0 to ${WATCH_ROWS_LIMIT}`);
   }
-  const { core } = await migrateCore(pool, { table, logged });
+  const core = await coreFor(pool, table, logged).catch((error) => told(error, 'watched'));
   return alone(pool, core, async (db) => {
     const asked = await oidsOf(db, tables);
     const tree = await treeOf(db, asked);
