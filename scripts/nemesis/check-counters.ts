@@ -1,4 +1,4 @@
-import { groupByKey } from './check.js';
+import { groupByKey } from './demands.js';
 import type { Crash, History, Read, Violation, Write } from './history.js';
 import { isCounter } from './keys.js';
 

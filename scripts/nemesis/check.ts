@@ -1,11 +1,11 @@
 import { checkAdds, checkCounters } from './check-counters.js';
+import { checkGraced } from './check-graced.js';
+import { checkMade } from './check-made.js';
 import { checkMisses } from './check-misses.js';
+import { groupByKey, type KeyDemands, loadedDemands, registerDemands } from './demands.js';
 import type { History, Read, Violation, Write } from './history.js';
-import { isLoaded, isRegister } from './keys.js';
-import { Staircase } from './staircase.js';
-
-/** What Postgres's clock and the machine's may differ by in the life of a short ttl. */
-const EXPIRY_SLACK_US = 100_000;
+import { isGraced, isLoaded, isMade, isRegister } from './keys.js';
+import { NEVER_COMMITTED } from './source.js';
 
 export interface Verdict {
   readonly violations: readonly Violation[];
@@ -13,50 +13,14 @@ export interface Verdict {
   readonly writes: number;
   /** Of a value that was read: how long before the read began a newer write or an invalidation had been acknowledged anywhere. */
   readonly stalestUs: number;
-}
-
-type Demands = Staircase<Read | Write>;
-
-/** Who has to see what of one key. */
-class KeyDemands {
-  readonly all: Demands = new Staircase();
-  readonly #hosts = new Map<number, Demands>();
-  readonly #processes = new Map<string, Demands>();
-  readonly #seen = new Map<string, Demands>();
-
-  host = (host: number): Demands => of(this.#hosts, host);
-  process = (process: string): Demands => of(this.#processes, process);
-  seen = (process: string): Demands => of(this.#seen, process);
-
-  /** After the instant, nobody is to read anything below the version: the writer at once, its host, then all. */
-  demand(write: Write, version: number, at: number = write.resp): void {
-    this.all.add(at, version, write);
-    if (write.kind === 'update') {
-      if (write.own) this.process(write.process).add(at, version, write);
-      return;
-    }
-    this.host(write.host).add(at, version, write);
-    this.process(write.process).add(at, version, write);
-  }
-}
-
-function of<K>(map: Map<K, Demands>, key: K): Demands {
-  let found = map.get(key);
-  if (found === undefined) {
-    found = new Staircase();
-    map.set(key, found);
-  }
-  return found;
-}
-
-export function groupByKey<T extends { readonly key: string }>(items: readonly T[]): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const group = groups.get(item.key);
-    if (group === undefined) groups.set(item.key, [item]);
-    else group.push(item);
-  }
-  return groups;
+  /** The same of a value that was made of others: what befell any of its parts. */
+  readonly stalestMadeUs: number;
+  readonly madeReads: number;
+  /** Of them, those that were answered with what another read had made. */
+  readonly madeHits: number;
+  /** Reads that were answered under grace, and how old the oldest was: since an update that its daemon could not know of. */
+  readonly graceReads: number;
+  readonly stalestGraceUs: number;
 }
 
 /**
@@ -67,11 +31,13 @@ export function groupByKey<T extends { readonly key: string }>(items: readonly T
 export function checkHistory(history: History, boundUs: number): Verdict {
   const violations: Violation[] = [];
   const writes = groupByKey(history.writes.filter(({ kind }) => kind !== 'invalidateTags' && kind !== 'clear'));
+  for (const own of writes.values()) own.sort((a, b) => a.inv - b.inv);
   const killers = history.writes.filter(({ kind }) => kind === 'invalidateTags' || kind === 'clear');
+  const readsOf = groupByKey(history.reads);
   let stalestUs = 0;
-  for (const [key, reads] of groupByKey(history.reads)) {
+  for (const [key, reads] of readsOf) {
     if (!isRegister(key) && !isLoaded(key)) continue;
-    const own = (writes.get(key) ?? []).sort((a, b) => a.inv - b.inv);
+    const own = writes.get(key) ?? [];
     const demands = isRegister(key) ? registerDemands(own, killers) : loadedDemands(own);
     for (const read of reads) {
       if (read.version !== undefined) demands.seen(read.process).add(read.resp, read.version, read);
@@ -79,58 +45,42 @@ export function checkHistory(history: History, boundUs: number): Verdict {
     if (isRegister(key)) violations.push(...checkExistence(own, reads), ...checkMisses(own, killers, reads, history));
     for (const read of reads) {
       if (read.version === undefined) continue;
-      const violation = tooOld(read, demands, boundUs);
+      const violation = tooOld(read, read.version, demands, boundUs);
       if (violation !== undefined) violations.push(violation);
-      stalestUs = Math.max(stalestUs, read.inv - (demands.all.firstAbove(read.version) ?? read.inv));
+      stalestUs = Math.max(stalestUs, staleness(read, read.version, demands));
     }
   }
+  const composed = [...readsOf].filter(([key]) => isMade(key) || isGraced(key));
+  const made = checkMade(new Map(composed), { writes, killers, looks: history.looks }, boundUs);
+  violations.push(...made.violations, ...checkGraced(new Map(composed), writes), ...checkRolledBack(history.reads));
   violations.push(...checkCounters(history), ...checkAdds(history));
-  return { violations, reads: history.reads.length, writes: history.writes.length, stalestUs };
+  const { violations: _, ...figures } = made;
+  const operations = history.writes.filter(({ kind }) => kind !== 'load').length;
+  return { violations, reads: history.reads.length, writes: operations, stalestUs, ...figures };
 }
 
-/** One writer writes a key, one write after the other: so the numbers are the order, also of writes of unknown outcome. */
-function registerDemands(own: readonly Write[], killers: readonly Write[]): KeyDemands {
-  const demands = new KeyDemands();
-  const sets = own.filter(({ kind }) => kind === 'set');
-  const settled = new Staircase<Write>();
-  for (const write of own) {
-    if (write.outcome !== 'ok') continue;
-    if (write.kind !== 'expire') demands.demand(write, write.version);
-    if (write.kind === 'set') settled.add(write.resp, write.version, write);
-  }
-  const lives = own.filter(({ kind, outcome }) => outcome !== 'no' && (kind === 'set' || kind === 'expire'));
-  for (const [at, write] of lives.entries()) {
-    const end = endOfLife(write);
-    const next = lives[at + 1];
-    const isProlonged = next !== undefined && next.kind === 'expire' && next.inv < end;
-    if (write.outcome === 'ok' && !isProlonged) demands.demand(write, write.version + 0.5, end);
-  }
-  const tag = sets[0]?.tag;
-  for (const killer of killers) {
-    if (killer.outcome !== 'ok' || (killer.kind === 'invalidateTags' && killer.tag !== tag)) continue;
-    const victim = settled.before(killer.inv);
-    if (victim !== undefined) demands.demand(killer, victim.version + 0.5);
-  }
-  return demands;
+/** For how long another version, or none, had been due when the read began. */
+export function staleness(read: Read, version: number, demands: KeyDemands): number {
+  return read.inv - (demands.all.firstAbove(version) ?? read.inv);
 }
 
-const endOfLife = (write: Write): number => write.resp + (write.ttlUs ?? Number.POSITIVE_INFINITY) + EXPIRY_SLACK_US;
-
-/** The row's lock orders the updates: the versions are the order of their commits. */
-function loadedDemands(own: readonly Write[]): KeyDemands {
-  const demands = new KeyDemands();
-  for (const write of own) if (write.outcome === 'ok') demands.demand(write, write.version);
-  return demands;
-}
-
-function tooOld(read: Read, demands: KeyDemands, boundUs: number): Violation | undefined {
-  const version = read.version!;
-  const late = isLoaded(read.key) ? 'no late fill, bounded staleness' : 'bounded staleness';
+/**
+ * @param version that was read of the key that the demands are of
+ * @param seen what the process has read before
+ */
+export function tooOld(
+  read: Read,
+  version: number,
+  demands: KeyDemands,
+  boundUs: number,
+  seen = demands.seen(read.process),
+): Violation | undefined {
+  const late = isRegister(read.key) ? 'bounded staleness' : 'no late fill, bounded staleness';
   const rules = [
     ['read your writes (process)', demands.process(read.process).before(read.inv)],
     // A near tier of another process follows as soon as it has read what was sent to it: the bound is its promise.
     ['read your writes (host)', read.near ? undefined : demands.host(read.host).before(read.inv)],
-    ['monotonic reads', demands.seen(read.process).before(read.inv)],
+    ['monotonic reads', seen.before(read.inv)],
     [late, demands.all.before(read.inv - boundUs)],
   ] as const;
   for (const [promise, demand] of rules) {
@@ -151,5 +101,15 @@ function checkExistence(own: readonly Write[], reads: readonly Read[]): Violatio
     if (write !== undefined && write.inv <= read.resp && write.outcome !== 'no') return [];
     const detail = `${read.key}: ${read.version} was ${write === undefined ? 'never written' : 'not to be there'}`;
     return [{ promise: 'only what was written', detail, operation: read, ...(write && { because: write }) }];
+  });
+}
+
+/** Nobody sees what a transaction wrote that was rolled back. */
+function checkRolledBack(reads: readonly Read[]): Violation[] {
+  const promise = 'nothing of a rolled back transaction takes effect';
+  return reads.flatMap((read): Violation[] => {
+    const versions = [read.version ?? 0, ...Object.values(read.parts ?? {})];
+    if (Math.max(...versions) < NEVER_COMMITTED) return [];
+    return [{ promise, detail: `${read.key}: what was never committed was read`, operation: read }];
   });
 }

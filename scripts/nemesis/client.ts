@@ -14,11 +14,11 @@ const CALL_LIMIT_MS = 4_000;
 const RECOVERY_LIMIT_MS = 40_000;
 
 const setup = JSON.parse(process.argv[2]!) as ClientSetup;
-const { slot, life, round, socket, databaseUrl, near, seed } = setup;
-const common = { socket, near, timeoutMs: CALL_LIMIT_MS, onUnavailable: 'throw' } as const;
+const { slot, life, round, socket, databaseUrl, near, degrades, seed } = setup;
+const common = { socket, near, timeoutMs: CALL_LIMIT_MS } as const;
 const ground: Ground = {
-  cache: connect(common),
-  strict: connect({ ...common, namespace: 'strict' }),
+  cache: connect({ ...common, onUnavailable: degrades ? 'degrade' : 'throw' }),
+  strict: connect({ ...common, onUnavailable: 'throw', namespace: 'strict' }),
   loads: new Source(databaseUrl),
   recorder: new Recorder(setup.file),
   slot,
@@ -48,13 +48,20 @@ async function loop(number: number): Promise<void> {
   }
 }
 
+const isUp = (): Promise<boolean> =>
+  ground.strict.get(keys.counterKey(round, 0)).then(
+    () => true,
+    () => false,
+  );
+
 /** When the faults are over, everything can be read again. */
 async function recovers(): Promise<boolean> {
   const all = ground.lives.flatMap((one, at) => keys.registersOfSlot(at, one));
-  for (let at = 0; at < keys.SOURCES; at++) all.push(keys.loadedKey(round, at));
+  all.push(...keys.sourceKeys(round));
   const endMs = performance.now() + RECOVERY_LIMIT_MS;
   while (performance.now() < endMs) {
-    if (await readMany(ground, all)) return true;
+    // A client that degrades answers in any case: only the other one tells.
+    if ((await isUp()) && (await readMany(ground, all))) return true;
     await sleep(100);
   }
   return false;

@@ -1,7 +1,7 @@
 /** What a client process did, as the checker sees it. All instants are microseconds of the machine's monotonic clock. */
 
 /** Writes of registers and counters, and what kills: the process that makes them logs their beginning, then their end. */
-export type WriteKind = 'set' | 'delete' | 'expire' | 'add' | 'incr' | 'invalidateTags' | 'clear' | 'update';
+export type WriteKind = 'set' | 'delete' | 'expire' | 'add' | 'incr' | 'invalidateTags' | 'clear' | 'update' | 'load';
 export type ReadKind = 'get' | 'getMany' | 'peek' | 'getOrSet';
 
 export interface Actor {
@@ -10,6 +10,8 @@ export interface Actor {
   readonly host: number;
   /** Whether it reads through a near tier. */
   readonly near: boolean;
+  /** Whether it hides that the daemon or Postgres is away: `onUnavailable: 'degrade'`. */
+  readonly degrades: boolean;
 }
 
 export interface Write extends Actor {
@@ -26,17 +28,39 @@ export interface Write extends Actor {
   readonly tag?: string;
   /** Of a set or expire, if it is short. */
   readonly ttlUs?: number;
-  /** Of an update: whether its own process may read nothing older once it is acknowledged (withTransaction). */
+  /** Made in SQL, past the client's daemon: of an invalidation; an update always is. */
+  readonly sql?: boolean;
+  /** Of what is made in SQL: whether its own process may read nothing older once it is acknowledged (withTransaction). */
   readonly own?: boolean;
+  /** Of what is made in SQL: its transaction was given up on purpose. */
+  readonly rolledBack?: boolean;
+  /** Of a set of unknown outcome that was acknowledged all the same, since its client degrades: when that was. */
+  readonly droppedUs?: number;
+  /** Of a load: what its value is known by. */
+  readonly id?: string;
+  /** Of a load: how long its value may be served after its ttl. */
+  readonly graceUs?: number;
 }
 
-export interface Read extends Actor {
+/** What a read came to. */
+export interface Seen {
+  /** undefined: a miss. */
+  readonly version: number | undefined;
+  /** The versions that it was made of, by key; of several versions of one key the oldest. */
+  readonly parts?: Readonly<Record<string, number>>;
+  /** Of the load that made it. */
+  readonly id?: string;
+  /** Why it was served under grace, if it was. */
+  readonly stale?: string;
+  /** How old a value the call was content with, after its ttl. */
+  readonly graceUs?: number;
+}
+
+export interface Read extends Actor, Seen {
   readonly kind: ReadKind;
   readonly key: string;
   readonly inv: number;
   readonly resp: number;
-  /** undefined: a miss. */
-  readonly version: number | undefined;
 }
 
 /** From before Postgres was killed until after it took connections again, its UNLOGGED tables empty. */
@@ -45,10 +69,20 @@ export interface Crash {
   readonly end: number;
 }
 
+/** A host's daemon had looked at the log, as it said itself. */
+export interface Look {
+  readonly host: number;
+  /** Not before this the look was sent. */
+  readonly sentUs: number;
+  /** Before this it was answered. */
+  readonly knownUs: number;
+}
+
 export interface History {
   readonly writes: readonly Write[];
   readonly reads: readonly Read[];
   readonly crashes: readonly Crash[];
+  readonly looks: readonly Look[];
 }
 
 export interface Violation {
@@ -58,12 +92,21 @@ export interface Violation {
   readonly operation: Read | Write;
   /** What it contradicts. */
   readonly because?: Read | Write;
+  /** Of a value that was made of others: the key that it was made of. */
+  readonly part?: string;
+}
+
+export interface End {
+  readonly resp: number;
+  readonly outcome: Write['outcome'];
+  readonly version?: number;
+  readonly droppedUs?: number;
 }
 
 /** One line of a process's file: a write begins, a write ends, or a read has ended. */
 export type Line =
-  | { readonly b: number; readonly w: Omit<Write, keyof Actor | 'resp' | 'outcome'> }
-  | { readonly e: number; readonly resp: number; readonly outcome: Write['outcome']; readonly version?: number }
+  | { readonly b: number; readonly w: Omit<Write, keyof Actor | 'resp' | 'outcome' | 'droppedUs'> }
+  | ({ readonly e: number } & End)
   | { readonly r: Omit<Read, keyof Actor> };
 
 /** @param text of a file whose last line may be torn: its writer may have been killed */
@@ -79,10 +122,9 @@ export function parseHistory(text: string, actor: Actor): { writes: Write[]; rea
     } else if ('b' in line) {
       writes.set(line.b, { ...actor, ...line.w, resp: Number.POSITIVE_INFINITY, outcome: 'unknown' });
     } else {
-      const { e, resp, outcome, version } = line;
-      const begun = writes.get(e)!;
-      const ended = outcome === 'unknown' ? Number.POSITIVE_INFINITY : resp;
-      writes.set(e, { ...begun, resp: ended, outcome, version: version ?? begun.version });
+      const { e, ...end } = line;
+      const resp = end.outcome === 'unknown' ? Number.POSITIVE_INFINITY : end.resp;
+      writes.set(e, { ...writes.get(e)!, ...end, resp });
     }
   }
   return { writes: [...writes.values()], reads };

@@ -5,12 +5,13 @@ import { type NemesisReport, runNemesis } from './run.js';
 
 const HELP = `Usage: npm run nemesis -- [options]
 
-Two daemons, eight client processes (half of them with a near tier) and a Postgres of their own, under kills, stops, cuts, delays and
-crashes. Every call is recorded; the history is held against the promises of docs/coherence.md. Ends with 1 if one was broken.
+Two daemons, eight client processes (half of them with a near tier, two that hide outages) and a Postgres of their own, under kills,
+stops, cuts, delays and crashes. Every call is recorded; the history is held against the promises of docs/coherence.md. Ends with 1 if
+one was broken, and says which file has the operations in question. Progress goes to standard error.
 
   --minutes N  how long, from 0.1 to 600 (default 2); checking comes on top
   --seed S     of the faults and of the operations (default: by the clock). What the machine makes of them differs from run to run
-  --json       print nothing but the report, as JSON
+  --json       print the report as JSON
   --help       print this
 `;
 const MINUTES_MAX = 600;
@@ -36,7 +37,7 @@ async function main(): Promise<void> {
   const startedMs = performance.now();
   const progress = (line: string): void => {
     const atS = ((performance.now() - startedMs) / 1_000).toFixed(0).padStart(4);
-    if (!values.json) process.stdout.write(`${atS} s  ${line}\n`);
+    process.stderr.write(`${atS} s  ${line}\n`);
   };
   progress(`seed ${seed}`);
   const faults = schedule(new Random(seed));
@@ -55,19 +56,23 @@ export function textOf(report: NemesisReport): string {
     `BROKEN: ${promise}: ${detail}`,
     ...neighbours.map((line) => `  ${line}`),
   ]);
-  const { operations, reads, writes, faults, failedCalls, stalestMs, staleBoundMs, violations, failures, seed } =
-    report;
+  const { operations, reads, writes, faults, failedCalls, staleBoundMs, violations, failures, seed } = report;
+  const { madeReads, madeHits, graceReads, folder, historyFile } = report;
+  const ms = (value: number): string => `${value.toFixed(1)} ms`;
   lines.push(
     '',
     `operations      ${operations} (${reads} reads, ${writes} writes)`,
+    `made of others  ${madeReads} of the reads, ${madeHits} of them answered with what another read had made`,
     `faults          ${list(faults)}`,
     `failed calls    ${list(failedCalls)}`,
-    `largest stale   ${stalestMs.toFixed(1)} ms (the bound is ${staleBoundMs} ms)`,
+    `largest stale   ${ms(report.stalestMs)}; of values made of others ${ms(report.stalestMadeMs)} (the bound is ${staleBoundMs} ms)`,
+    `under grace     ${graceReads} reads, at most ${ms(report.stalestGraceMs)} behind what the daemon could not know of`,
     `violations      ${violations}`,
     ...failures.map((failure) => `FAILED          ${failure}`),
-    `seed            ${seed}`,
+    `seed            ${seed} (again: npm run nemesis -- --seed ${seed} --minutes ${report.seconds / 60})`,
   );
-  if (report.folder !== undefined) lines.push(`logs            ${report.folder}`);
+  if (historyFile !== undefined) lines.push(`history         ${historyFile}`);
+  if (folder !== undefined) lines.push(`logs            ${folder}`);
   return `${lines.join('\n')}\n`;
 }
 

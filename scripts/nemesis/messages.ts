@@ -4,6 +4,7 @@ export interface ClientSetup {
   readonly slot: number;
   readonly life: number;
   readonly near: boolean;
+  readonly degrades: boolean;
   readonly round: number;
   readonly seed: number;
   readonly socket: string;

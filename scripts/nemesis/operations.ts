@@ -1,16 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { PgCachedClient } from '../../client/index.js';
-import { nowUs } from './history.js';
+import { nowUs, type Seen } from './history.js';
 import * as keys from './keys.js';
+import { Loads } from './loads.js';
 import type { Random } from './random.js';
-import type { Recorder } from './recorder.js';
-import type { Source } from './source.js';
-
-/** What a value of a register or of a load is: its version, and some weight. */
-interface Value {
-  readonly version: number;
-  readonly text: string;
-}
+import { DROPPED, type Recorder } from './recorder.js';
+import type { Change, Invalidation, Source } from './source.js';
+import { makeValue, seenOf, type Value } from './values.js';
 
 export interface Ground {
   readonly cache: PgCachedClient;
@@ -25,26 +20,28 @@ export interface Ground {
   lives: readonly number[];
 }
 
-const versionOf = (value: Value | undefined): number | undefined => value?.version;
-const makeValue = (version: number): Value => ({ version, text: `value ${version}` });
-
 /** One loop of a client: makes one operation after the other. */
 export class Operations {
   readonly #ground: Ground;
   readonly #random: Random;
-  readonly #updates: Source;
+  readonly #changes: Source;
+  readonly #loads: Loads;
   readonly #own: readonly string[];
   readonly #versions = new Map<string, number>();
   readonly #bag: readonly (() => Promise<unknown>)[];
 
-  constructor(ground: Ground, loop: number, random: Random, updates: Source) {
+  constructor(ground: Ground, loop: number, random: Random, changes: Source) {
     this.#ground = ground;
     this.#random = random;
-    this.#updates = updates;
+    this.#changes = changes;
+    const name = `${ground.slot}.${ground.life}.${loop}`;
+    this.#loads = new Loads(ground, random, name, () => this.#anyRegister());
     this.#own = keys.registersOf(ground.slot, ground.life, loop);
     const weights: readonly [number, () => Promise<unknown>][] = [
       [300, () => this.#get(this.#anyRegister())],
       [60, () => this.#get(this.#anyLoaded())],
+      [60, () => this.#get(this.#loads.anyMade())],
+      [20, () => this.#get(keys.gracedKey(ground.round, random.below(100)))],
       [80, () => this.#getMany()],
       [100, () => this.#peek()],
       [160, () => this.#set()],
@@ -55,8 +52,11 @@ export class Operations {
       [30, () => this.#add()],
       [8, () => this.#invalidate()],
       [1, () => this.#clear()],
-      [180, () => this.#getOrSet()],
+      [150, () => this.#loads.plain(this.#anyLoaded())],
+      [150, () => this.#loads.made()],
+      [60, () => this.#loads.graced()],
       [40, () => this.#update()],
+      [6, () => this.#invalidateInSql()],
     ];
     this.#bag = weights.flatMap(([weight, run]) => Array.from({ length: weight }, () => run));
   }
@@ -75,26 +75,34 @@ export class Operations {
   }
 
   #anyLoaded = (): string => keys.loadedKey(this.#ground.round, this.#random.below(keys.SOURCES));
+
+  #anyUpdated(): string {
+    const { round } = this.#ground;
+    const [dice, number] = [this.#random.below(8), this.#random.below(100)];
+    if (dice === 0) return keys.calmKey(round, number);
+    return dice === 1 ? keys.gracedKey(round, number) : keys.hotKey(round, number);
+  }
+
   #anyCounter = (): string => keys.counterKey(this.#ground.round, this.#random.below(keys.SOURCES));
 
   #get(key: string, cache = this.#ground.cache): Promise<boolean> {
     return this.#ground.recorder.read('get', [key], async () => {
       const value = await cache.get<Value | number>(key);
-      return [typeof value === 'number' ? value : versionOf(value)];
+      return [typeof value === 'number' ? { version: value } : seenOf(value)];
     });
   }
 
   #getMany(): Promise<boolean> {
     return readMany(this.#ground, [
-      ...new Set([this.#anyRegister(), this.#anyRegister(), this.#anyLoaded(), this.#anyRegister()]),
+      ...new Set([this.#anyRegister(), this.#anyRegister(), this.#anyLoaded(), this.#loads.anyMade()]),
     ]);
   }
 
   async #peek(): Promise<void> {
-    const key = this.#random.below(3) === 0 ? this.#anyLoaded() : this.#anyRegister();
+    const key = this.#random.pick([this.#anyLoaded(), this.#loads.anyMade(), this.#anyRegister()]);
     const inv = nowUs();
     const value = this.#ground.cache.peek<Value>(key);
-    if (value !== undefined) this.#ground.recorder.readDone('peek', [key], inv, [value.version]);
+    if (value !== undefined) this.#ground.recorder.readDone('peek', [key], inv, [seenOf(value)]);
   }
 
   #set(): Promise<unknown> {
@@ -104,7 +112,12 @@ export class Operations {
     const ttlMs = this.#random.below(12) === 0 ? 100 + this.#random.below(1_000) : undefined;
     const options = { tags: [tag], ttl: ttlMs === undefined ? 3_600 : ttlMs / 1_000 };
     const what = { kind: 'set', key, version, tag, ...(ttlMs && { ttlUs: ttlMs * 1_000 }) } as const;
-    return this.#ground.recorder.write(what, () => this.#ground.cache.set(key, makeValue(version), options));
+    const { cache, recorder } = this.#ground;
+    return recorder.write(what, async () => {
+      const before = cache.dropped; // of this one, or of one beside it: either way it may not have been done
+      await cache.set(key, makeValue(version), options);
+      return cache.dropped === before ? undefined : DROPPED;
+    });
   }
 
   #delete(): Promise<unknown> {
@@ -143,26 +156,26 @@ export class Operations {
     return this.#ground.recorder.write({ kind: 'clear', key: '', version: 0 }, () => this.#ground.cache.clear());
   }
 
-  #getOrSet(): Promise<boolean> {
-    const key = this.#anyLoaded();
-    const [beforeMs, afterMs] = [this.#random.below(4), this.#random.below(3) === 0 ? this.#random.below(60) : 0];
-    return this.#ground.recorder.read('getOrSet', [key], async () => {
-      const load = async (): Promise<Value> => {
-        await sleep(beforeMs);
-        const version = await this.#ground.loads.version(key);
-        await sleep(afterMs); // in which others update the row
-        return makeValue(version);
-      };
-      return [(await this.#ground.cache.getOrSet(key, load, { ttl: '1h', tags: [key] })).version];
-    });
+  /** In a transaction of the application's, in SQL alone or through the client; now and then it is rolled back. */
+  #update(): Promise<unknown> {
+    const key = this.#anyUpdated();
+    return this.#inSql('update', key, { row: key, kind: this.#random.pick(['tag', 'key']), name: key });
   }
 
-  #update(): Promise<unknown> {
-    const key = this.#anyLoaded();
-    const own = this.#random.below(2) === 0;
-    return this.#ground.recorder.write({ kind: 'update', key, version: 0, own }, () =>
-      own ? this.#updates.updateWith(this.#ground.cache, key) : this.#updates.update(key),
-    );
+  /** What registers are tagged with, as psql would invalidate it. */
+  #invalidateInSql(): Promise<unknown> {
+    const name = keys.tagNumber(this.#random.below(100));
+    return this.#inSql('invalidateTags', '', { kind: 'tag', name });
+  }
+
+  #inSql(kind: 'update' | 'invalidateTags', key: string, change: Invalidation & { row?: string }): Promise<unknown> {
+    const [own, rolledBack] = [this.#random.below(2) === 0, this.#random.below(5) === 0];
+    const { row, ...invalidation } = change;
+    const wanted: Change = { ...(row !== undefined && { row }), invalidation, rolledBack };
+    const tag = kind === 'invalidateTags' ? { tag: invalidation.name } : {};
+    const what = { kind, key, version: 0, sql: true, own, rolledBack, ...tag } as const;
+    const { cache, recorder } = this.#ground;
+    return recorder.write(what, () => (own ? this.#changes.changeWith(cache, wanted) : this.#changes.change(wanted)));
   }
 
   #raise(key: string): number {
@@ -175,6 +188,6 @@ export class Operations {
 export function readMany({ cache, recorder }: Ground, wanted: readonly string[]): Promise<boolean> {
   return recorder.read('getMany', wanted, async () => {
     const found = await cache.getMany<Value>(wanted);
-    return wanted.map((key) => versionOf(found.get(key)));
+    return wanted.map((key): Seen => seenOf(found.get(key)));
   });
 }

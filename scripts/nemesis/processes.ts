@@ -86,7 +86,7 @@ export class Client extends Victim {
   constructor(setup: ClientSetup, host: number, log: string, failed: (what: string) => void) {
     super(`client ${setup.process}`, log, [CLIENT, JSON.stringify(setup)], environment(), failed);
     this.setup = setup;
-    this.actor = { process: setup.process, host, near: setup.near };
+    this.actor = { process: setup.process, host, near: setup.near, degrades: setup.degrades };
     this.finished = new Promise((resolve) => {
       this.child.on('message', (message: FromClient) => {
         this.last = message;

@@ -1,8 +1,11 @@
 import { openSync, writeSync } from 'node:fs';
 import { CacheError } from '../../shared/errors.js';
-import { type Line, nowUs, type Read, type Write } from './history.js';
+import { type End, type Line, nowUs, type Read, type Seen, type Write } from './history.js';
 
 type Begun = Omit<Extract<Line, { b: number }>['w'], 'inv'>;
+
+/** What a write returns that was acknowledged, but perhaps not done. */
+export const DROPPED = Symbol('dropped');
 
 /** Writes a process's history to its file, line by line: what was written survives a kill -9. */
 export class Recorder {
@@ -15,36 +18,43 @@ export class Recorder {
     this.#file = openSync(path, 'a');
   }
 
-  /** @param run makes the write; what it returns is its version, if it returns a number or boolean */
-  async write(what: Begun, run: () => Promise<unknown>): Promise<Write['outcome']> {
+  /** @returns the number by which it is ended */
+  begin(what: Begun): number {
     const number = this.#count++;
     this.#put({ b: number, w: { ...what, inv: nowUs() } });
+    return number;
+  }
+
+  end(number: number, end: Omit<End, 'resp'>): Write['outcome'] {
+    this.#put({ e: number, resp: nowUs(), ...end });
+    return end.outcome;
+  }
+
+  /** @param run makes the write; what it returns is its version, if it returns a number or boolean */
+  async write(what: Begun, run: () => Promise<unknown>): Promise<Write['outcome']> {
+    const number = this.begin(what);
     try {
       const result = await run();
+      if (result === DROPPED) return this.end(number, { outcome: 'unknown', droppedUs: nowUs() });
+      if (what.rolledBack) return this.end(number, { outcome: 'no' });
       const version = typeof result === 'number' || typeof result === 'boolean' ? { version: Number(result) } : {};
       // Nothing was there to expire: the table may just have been emptied, and memory not know it yet.
       const outcome = what.kind === 'expire' && result === false ? 'no' : 'ok';
-      this.#put({ e: number, resp: nowUs(), outcome, ...(what.kind !== 'expire' && version) });
-      return outcome;
+      return this.end(number, { outcome, ...(what.kind !== 'expire' && version) });
     } catch (error) {
-      const isKnown = error instanceof CacheError && error.code !== 'ERR_UNKNOWN_OUTCOME' && what.kind !== 'update';
-      const outcome = isKnown ? 'no' : 'unknown';
-      this.#put({ e: number, resp: nowUs(), outcome });
       this.#failed(error);
-      return outcome;
+      const isSql = what.kind === 'update' || what.sql === true;
+      const isKnown = error instanceof CacheError && error.code !== 'ERR_UNKNOWN_OUTCOME' && !isSql;
+      // What is to be rolled back never gets as far as its commit.
+      return this.end(number, { outcome: isKnown || what.rolledBack ? 'no' : 'unknown' });
     }
   }
 
-  /** @param run makes the read; gives the version of each key, undefined for a miss */
-  async read(
-    kind: Read['kind'],
-    keys: readonly string[],
-    run: () => Promise<(number | undefined)[]>,
-  ): Promise<boolean> {
+  /** @param run makes the read; gives what each key came to */
+  async read(kind: Read['kind'], keys: readonly string[], run: () => Promise<readonly Seen[]>): Promise<boolean> {
     const inv = nowUs();
     try {
-      const versions = await run();
-      this.readDone(kind, keys, inv, versions);
+      this.readDone(kind, keys, inv, await run());
       return true;
     } catch (error) {
       this.#failed(error);
@@ -52,9 +62,9 @@ export class Recorder {
     }
   }
 
-  readDone(kind: Read['kind'], keys: readonly string[], inv: number, versions: readonly (number | undefined)[]): void {
+  readDone(kind: Read['kind'], keys: readonly string[], inv: number, seen: readonly Seen[]): void {
     const resp = nowUs();
-    for (const [at, key] of keys.entries()) this.#put({ r: { kind, key, inv, resp, version: versions[at] } });
+    for (const [at, key] of keys.entries()) this.#put({ r: { kind, key, inv, resp, ...seen[at]! } });
   }
 
   #put(line: Line): void {

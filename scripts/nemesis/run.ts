@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkHistory } from './check.js';
 import { FAULT_KINDS, FAULTS, type FaultKind } from './faults.js';
@@ -33,13 +35,24 @@ export interface NemesisReport {
   /** By their codes: calls that the faults made fail. */
   readonly failedCalls: Readonly<Record<string, number>>;
   readonly staleBoundMs: number;
+  /** Of plain keys: how long before a read began another value had been due. */
   readonly stalestMs: number;
+  /** The same of values made of others, by their parts. */
+  readonly stalestMadeMs: number;
+  readonly madeReads: number;
+  /** Of them, those that were answered with what another read had made. */
+  readonly madeHits: number;
+  /** Reads that were answered under grace; and by how much, at most, they were behind what their daemon could not know. */
+  readonly graceReads: number;
+  readonly stalestGraceMs: number;
   readonly violations: number;
   readonly examples: readonly Found[];
   /** What ended, or did not come back, without being meant to. */
   readonly failures: readonly string[];
-  /** Kept where there is something to look into. */
+  /** Logs of the daemons and the whole histories: kept where there is something to look into. */
   readonly folder: string | undefined;
+  /** The examples, each with what else happened to its key at about that time. */
+  readonly historyFile: string | undefined;
 }
 
 /** Two hosts under faults, round after round; each round's history is checked at its end. */
@@ -56,7 +69,10 @@ export async function runNemesis(options: NemesisOptions): Promise<NemesisReport
     keep = tally.violations > 0 || world.failures.length > 0;
     const { seed, seconds } = options;
     const folder = keep ? world.folder : undefined;
-    return { seed, seconds, ...tally.figures, failures: world.failures, folder };
+    const figures = tally.figures;
+    const historyFile = figures.violations > 0 ? join(world.folder, 'violations.json') : undefined;
+    if (historyFile !== undefined) writeFileSync(historyFile, JSON.stringify(figures.examples, undefined, 1));
+    return { seed, seconds, ...figures, failures: world.failures, folder, historyFile };
   } finally {
     await world.close(keep);
   }
@@ -125,19 +141,19 @@ function isAway(error: unknown): boolean {
 
 const isCrash = (kind: FaultKind): boolean => kind === 'killBackend' || kind === 'restartPostgres';
 
+const namesOf = <T extends object>(record: T) => Object.keys(record) as (keyof T)[];
+
 class Tally {
   readonly faults = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])) as Record<FaultKind, number>;
+  readonly #sums = { reads: 0, writes: 0, madeReads: 0, madeHits: 0, graceReads: 0 };
+  readonly #maxima = { stalestUs: 0, stalestMadeUs: 0, stalestGraceUs: 0 };
   readonly #codes: Record<string, number> = {};
   readonly #examples: Found[] = [];
-  #reads = 0;
-  #writes = 0;
-  #stalestUs = 0;
   violations = 0;
 
   add(verdict: ReturnType<typeof checkHistory>, history: Parameters<typeof checkHistory>[0]): void {
-    this.#reads += verdict.reads;
-    this.#writes += verdict.writes;
-    this.#stalestUs = Math.max(this.#stalestUs, verdict.stalestUs);
+    for (const name of namesOf(this.#sums)) this.#sums[name] += verdict[name];
+    for (const name of namesOf(this.#maxima)) this.#maxima[name] = Math.max(this.#maxima[name], verdict[name]);
     this.violations += verdict.violations.length;
     const room = EXAMPLES_SHOWN_MAX - this.#examples.length;
     const first = (violation: Violation): Found => ({ ...violation, neighbours: neighbours(violation, history) });
@@ -149,14 +165,16 @@ class Tally {
   }
 
   get figures() {
+    const { stalestUs, stalestMadeUs, stalestGraceUs } = this.#maxima;
     return {
-      operations: this.#reads + this.#writes,
-      reads: this.#reads,
-      writes: this.#writes,
+      operations: this.#sums.reads + this.#sums.writes,
+      ...this.#sums,
       faults: this.faults,
       failedCalls: this.#codes,
       staleBoundMs: STALE_BOUND_MS,
-      stalestMs: this.#stalestUs / 1_000,
+      stalestMs: stalestUs / 1_000,
+      stalestMadeMs: stalestMadeUs / 1_000,
+      stalestGraceMs: stalestGraceUs / 1_000,
       violations: this.violations,
       examples: this.#examples,
     };

@@ -6,12 +6,15 @@ import pg from 'pg';
 import { type PostgresProxy, postgresProxy } from '../postgres-proxy.js';
 import { type TestCluster, testCluster } from '../test-cluster.js';
 import { type Crash, type History, nowUs, parseHistory } from './history.js';
-import { LIVES_PER_ROUND, loadedKey, SLOTS, SOURCES } from './keys.js';
+import { LIVES_PER_ROUND, SLOTS, sourceKeys } from './keys.js';
+import { Looks } from './looks.js';
 import { Client, Daemon } from './processes.js';
 import type { Random } from './random.js';
 import { SOURCE_TABLE } from './source.js';
 
 const HOSTS = 2;
+/** The clients that hide outages: one on each host, with a near tier and without. */
+const DEGRADING: ReadonlySet<number> = new Set([5, 6]);
 const RESTART_LIMIT_MS = 30_000;
 
 /** Two hosts, each a daemon and four clients, and the Postgres that they share, through a proxy for the daemons. */
@@ -28,11 +31,13 @@ export class World {
   #crashes: Crash[] = [];
   #round = 0;
   readonly #random: Random;
+  readonly #looks: Looks;
 
   private constructor(cluster: TestCluster, proxy: PostgresProxy, random: Random) {
     this.cluster = cluster;
     this.proxy = proxy;
     this.#random = random;
+    this.#looks = new Looks(Array.from({ length: HOSTS }, (_, host) => Daemon.socketOf(this.folder, host)));
   }
 
   static async open(random: Random): Promise<World> {
@@ -55,9 +60,10 @@ export class World {
   /** Keys of its own for each round: what was checked can be forgotten. */
   async startRound(): Promise<void> {
     this.#round += 1;
-    for (let at = 0; at < SOURCES; at++) {
-      await this.sql('INSERT INTO nemesis_source VALUES ($1, 1)', [loadedKey(this.#round, at)]);
-    }
+    await this.sql('INSERT INTO nemesis_source SELECT name, 1 FROM unnest($1::text[]) AS name', [
+      sourceKeys(this.#round),
+    ]);
+    this.#looks.take();
     this.#crashes = [];
     this.#past = [];
     this.#lives = this.#lives.map(() => this.#round * LIVES_PER_ROUND);
@@ -77,6 +83,7 @@ export class World {
         slot,
         life,
         near: slot % (2 * HOSTS) < HOSTS,
+        degrades: DEGRADING.has(slot),
         round: this.#round,
         seed: this.#random.below(2 ** 31),
         socket: Daemon.socketOf(this.folder, host),
@@ -111,6 +118,7 @@ export class World {
       writes: parts.flatMap(({ writes }) => writes),
       reads: parts.flatMap(({ reads }) => reads),
       crashes: this.#crashes,
+      looks: this.#looks.take(),
     };
   }
 
@@ -156,6 +164,7 @@ export class World {
     const all = [...this.clients, ...this.daemons];
     for (const victim of all) victim.signal('SIGCONT');
     await Promise.all(all.map((victim) => victim.end('SIGKILL')));
+    await this.#looks.close();
     await this.proxy.close();
     await this.cluster.close();
     if (!keep) rmSync(this.folder, { recursive: true, force: true });

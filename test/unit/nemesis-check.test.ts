@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkHistory } from '../../scripts/nemesis/check.js';
-import { type Crash, parseHistory, type Read, type Write } from '../../scripts/nemesis/history.js';
+import { type Crash, type Look, parseHistory, type Read, type Write } from '../../scripts/nemesis/history.js';
 
 const test = suite("the nemesis's checker");
 
@@ -9,7 +9,7 @@ const BOUND = 500;
 const REGISTER = 'r:0:1:0:0';
 const LOADED = 'l:1:0';
 const COUNTER = 'c:1:0';
-const WRITER = { process: 'w', host: 0, near: false };
+const WRITER = { process: 'w', host: 0, near: false, degrades: false };
 const NEVER = Number.POSITIVE_INFINITY;
 
 const write = (part: Partial<Write>): Write => ({
@@ -32,6 +32,7 @@ const read = (version: number | undefined, inv: number, part: Partial<Read> = {}
   process: 'other',
   host: 1,
   near: false,
+  degrades: false,
   kind: 'get',
   key: REGISTER,
   inv,
@@ -40,8 +41,13 @@ const read = (version: number | undefined, inv: number, part: Partial<Read> = {}
   ...part,
 });
 
-function broken(writes: readonly Write[], reads: readonly Read[], crashes: readonly Crash[] = []): string[] {
-  return checkHistory({ writes, reads, crashes }, BOUND).violations.map(({ promise }) => promise);
+function broken(
+  writes: readonly Write[],
+  reads: readonly Read[],
+  crashes: readonly Crash[] = [],
+  looks: readonly Look[] = [],
+): string[] {
+  return checkHistory({ writes, reads, crashes, looks }, BOUND).violations.map(({ promise }) => promise);
 }
 
 const twoSets = [set(1, 0), set(2, 100)];
@@ -62,7 +68,7 @@ test('the host reads it as well, if it asks the daemon; a near tier has the boun
 test('another host reads it within the bound, counted from the acknowledgement to the beginning of the read', () => {
   assert.equal(broken(twoSets, [read(1, 610, { resp: 5_000 })]), []);
   assert.equal(broken(twoSets, [read(1, 611)]), ['bounded staleness']);
-  assert.is(checkHistory({ writes: twoSets, reads: [read(1, 610)], crashes: [] }, BOUND).stalestUs, 500);
+  assert.is(checkHistory({ writes: twoSets, reads: [read(1, 610)], crashes: [], looks: [] }, BOUND).stalestUs, 500);
 });
 
 test('a process does not go back', () => {
@@ -159,6 +165,34 @@ test('one of many adds succeeds', () => {
   assert.equal(broken([add(1, 0), add(1, 50)], [], [{ start: 20, end: 30 }]), []);
   assert.equal(broken([add(0, 0)], []), [one]);
   assert.equal(broken([add(0, 0, unknown), add(0, 5)], []), []);
+});
+
+test('a rolled back invalidation is no reason for a miss, and its update is never seen', () => {
+  const rolledBack = 'nothing of a rolled back transaction takes effect';
+  const inSql = { kind: 'invalidateTags', key: '', sql: true, inv: 20, resp: 30 } as const;
+  const undone = write({ ...inSql, outcome: 'no', rolledBack: true });
+  assert.equal(broken([set(1, 0), undone], [read(undefined, 40)]), [rolledBack]);
+  assert.equal(broken([set(1, 0), write(inSql)], [read(undefined, 40)]), []);
+  assert.equal(broken([], [read(1_000_001, 40, { key: LOADED })]), [rolledBack]);
+  const parts = { [LOADED]: 1_000_001 };
+  assert.equal(broken([], [read(1, 40, { key: 'm:1:1:0', parts })]), [rolledBack]);
+});
+
+test('an invalidation in SQL has the bound, on its own host too; one of withTransaction is seen by its own process', () => {
+  const inSql = write({ kind: 'invalidateTags', key: '', sql: true, inv: 100, resp: 110, process: 'third' });
+  assert.equal(broken([set(1, 0), inSql], [read(1, 610, { host: 0, process: 'third' })]), []);
+  assert.equal(broken([set(1, 0), inSql], [read(1, 611, { host: 0 })]), ['bounded staleness']);
+  const own = { ...inSql, own: true };
+  assert.equal(broken([set(1, 0), own], [read(1, 111, { process: 'third' })]), ['read your writes (process)']);
+});
+
+test('a set that a client has dropped is not older to its own process, and its misses mean nothing', () => {
+  const degrading = { degrades: true } as const;
+  const dropped = set(2, 100, { ...unknown, ...degrading, droppedUs: 110 });
+  const writes = [set(1, 0, degrading), dropped];
+  assert.equal(broken(writes, [read(1, 111, WRITER)]), ['read your writes (process)']);
+  assert.equal(broken(writes, [read(undefined, 111, WRITER), read(1, 5_000), read(2, 5_100)]), []);
+  assert.equal(broken([set(1, 0)], [read(undefined, 20, degrading)]), []);
 });
 
 test('reads what a killed process has left of its file', () => {
