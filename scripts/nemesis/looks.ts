@@ -2,7 +2,7 @@ import { connect, type PgCachedClient } from '../../client/index.js';
 import { type Look, nowUs } from './history.js';
 
 const EVERY_MS = 50;
-const CALL_LIMIT_MS = 1_000;
+const STATUS_LIMIT_MS = 1_000;
 /** The daemon tells whole milliseconds. */
 const ROUNDING_US = 1_000;
 
@@ -15,7 +15,7 @@ export class Looks {
 
   /** @param sockets of the daemons, by host */
   constructor(sockets: readonly string[]) {
-    this.#clients = sockets.map((socket) => connect({ socket, timeoutMs: CALL_LIMIT_MS, onUnavailable: 'throw' }));
+    this.#clients = sockets.map((socket) => connect({ socket, timeoutMs: STATUS_LIMIT_MS, onUnavailable: 'throw' }));
     this.#timer = setInterval(() => {
       for (const host of this.#clients.keys()) if (!this.#asked.has(host)) void this.#ask(host);
     }, EVERY_MS);
