@@ -11,7 +11,7 @@ import type {
 } from '../shared/cache.js';
 import { setOptions, ttlToMs } from '../shared/duration.js';
 import { CacheError } from '../shared/errors.js';
-import { checkTags, storedKey } from '../shared/key.js';
+import { checkTags, isStoredAsItIs, storedKey } from '../shared/key.js';
 import { checkLoadOptions, checkSharing } from '../shared/load-options.js';
 import { LIMIT } from '../shared/protocol.js';
 import { ALL, Caller } from './caller.js';
@@ -54,7 +54,12 @@ export class PgCachedClient implements Cache {
 
   get<T = unknown>(key: string): Promise<T | undefined>;
   get<T, D>(key: string, defaultValue: D): Promise<T | D>;
-  async get(key: string, defaultValue?: unknown): Promise<unknown> {
+  get(key: string, defaultValue?: unknown): Promise<unknown> {
+    const found = this.#peekShort(key);
+    return found === undefined ? this.#get(key, defaultValue) : Promise.resolve(found);
+  }
+
+  async #get(key: string, defaultValue: unknown): Promise<unknown> {
     const stored = storedKey(key);
     let value = this.#caller.nearFor(stored)?.get(stored);
     if (value === undefined) value = await this.#caller.read(ops.GET, stored, undefined);
@@ -75,8 +80,15 @@ export class PgCachedClient implements Cache {
    * @throws CacheError ERR_INVALID_KEY
    */
   peek<T = unknown>(key: string): T | undefined {
+    const found = this.#peekShort(key);
+    if (found !== undefined) return found as T;
     const stored = storedKey(key);
     return this.#caller.nearFor(stored)?.peek(stored) as T | undefined;
+  }
+
+  /** What the near tier has under a short key. To check the key takes as long as all the rest; one that is found needs none. */
+  #peekShort(key: unknown): unknown {
+    return isStoredAsItIs(key) ? this.#caller.nearFor(key)?.peek(key) : undefined;
   }
 
   async getMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>> {

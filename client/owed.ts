@@ -46,7 +46,7 @@ export class OwedDeletes {
 
   /** Whether the key is to be deleted before it is looked at. */
   has(key: string): boolean {
-    return this.#all > 0 || this.#keys.has(key);
+    return this.#all > 0 || (this.#keys.size > 0 && this.#keys.has(key));
   }
 
   /** These keys were written or deleted after all, by a call made when `count` was `asked`; later drops stay owed. */

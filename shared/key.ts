@@ -34,6 +34,14 @@ export function storedKey(key: unknown): string {
   return key;
 }
 
+/**
+ * Whether a stored key of these characters can only be the key of the same characters: what is shorter than the tail of a
+ * digest is no digest. A tier that holds only stored keys may then be asked before the key is checked.
+ */
+export function isStoredAsItIs(key: unknown): key is string {
+  return typeof key === 'string' && key.length < DIGEST_TAIL_LENGTH;
+}
+
 function looksLikeDigest(key: string): boolean {
   return key.length >= DIGEST_TAIL_LENGTH && key.startsWith(DIGEST_MARK, key.length - DIGEST_TAIL_LENGTH);
 }

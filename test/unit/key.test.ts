@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'uvu';
 import { CacheError } from '../../shared/errors.js';
-import { checkTags, storedKey } from '../../shared/key.js';
+import { checkTags, isStoredAsItIs, storedKey } from '../../shared/key.js';
 import { LIMIT } from '../../shared/protocol.js';
 
 function isRefused(code: string, run: () => unknown, message = /./): void {
@@ -122,6 +122,15 @@ test('what is no tag is refused with a reason', () => {
     for (let i = 0; ; i++) yield `t${i}`;
   }
   isRefused('ERR_INVALID_TAG', () => checkTags(endless()), /more than 64/);
+});
+
+test('a short key is stored as it is, or not at all; one that may be taken for a digest is not short', () => {
+  const digest = storedKey('x'.repeat(300));
+  assert.equal(isStoredAsItIs(digest.slice(-51)), false);
+  assert.equal(isStoredAsItIs(digest.slice(-50)), true);
+  assert.equal(storedKey(digest.slice(-50)), digest.slice(-50));
+  assert.notEqual(storedKey(digest.slice(-51)), digest.slice(-51));
+  for (const none of [undefined, 5, {}]) assert.equal(isStoredAsItIs(none), false);
 });
 
 test.run();
