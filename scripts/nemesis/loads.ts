@@ -7,7 +7,7 @@ import type { Random } from './random.js';
 import { Composition, makeValue, seenOf, type Value } from './values.js';
 
 /** Short, so that most reads of a graced value meet it when it has expired. */
-const GRACED_TTL_MS = 400;
+const GRACED_TTL_MS = 150;
 const GRACES_MS = [1_000, 2_500] as const;
 const SOFT_TIMEOUT_S = 0.03;
 const PARTS_MAX = 3;
@@ -48,7 +48,7 @@ export class Loads {
     const { cache, recorder, round, loads } = this.#ground;
     const key = keys.gracedKey(round, this.#random.below(100));
     const graceMs = this.#random.pick(GRACES_MS);
-    const [id, waitMs, isDown] = [this.#id(), this.#random.below(60), this.#random.below(6) === 0];
+    const [id, waitMs, isDown] = [this.#id(), this.#random.below(60), this.#random.below(3) === 0];
     const part = keys.calmKey(round, this.#random.below(100));
     let begun: number | undefined;
     const load = async (): Promise<Value> => {
@@ -69,7 +69,7 @@ export class Loads {
       tags: [key],
       inherit: true,
       ...this.#sharing(),
-      ...(this.#random.below(3) === 0 && { softTimeout: SOFT_TIMEOUT_S }),
+      ...(this.#random.below(2) === 0 && { softTimeout: SOFT_TIMEOUT_S }),
       onStale: (reason) => {
         stale = reason instanceof CacheError ? reason.code : 'the load failed';
       },

@@ -54,7 +54,7 @@ export class Operations {
       [1, () => this.#clear()],
       [150, () => this.#loads.plain(this.#anyLoaded())],
       [150, () => this.#loads.made()],
-      [60, () => this.#loads.graced()],
+      [120, () => this.#loads.graced()],
       [40, () => this.#update()],
       [6, () => this.#invalidateInSql()],
     ];
@@ -80,7 +80,7 @@ export class Operations {
     const { round } = this.#ground;
     const [dice, number] = [this.#random.below(8), this.#random.below(100)];
     if (dice === 0) return keys.calmKey(round, number);
-    return dice === 1 ? keys.gracedKey(round, number) : keys.hotKey(round, number);
+    return dice <= 2 ? keys.gracedKey(round, number) : keys.hotKey(round, number);
   }
 
   #anyCounter = (): string => keys.counterKey(this.#ground.round, this.#random.below(keys.SOURCES));
