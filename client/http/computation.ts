@@ -1,0 +1,94 @@
+import type { LoadContext } from '../../shared/cache.js';
+import { endToEnd } from './fields.js';
+import { isFor, Judgement, mayServeOnError, mayServeWhileRevalidating, sharedChanges } from './judgement.js';
+import type { CheckedHttpOptions } from './options.js';
+import { ageMs, type Page } from './page.js';
+import { hit, replyOf, told } from './reply.js';
+import type { Plan } from './request-key.js';
+import type { Exchange, Outcome } from './types.js';
+import { Superseded, type Visit } from './visit.js';
+
+/**
+ * The computation of a page by the one request that does it for all: runs inside the cache's `getOrSet`, so that what the
+ * handler reads becomes part of the page, and that no page is kept that was dropped while it was computed.
+ */
+export class Computation {
+  readonly #exchange: Exchange;
+  readonly #plan: Plan;
+  readonly #options: CheckedHttpOptions;
+  readonly #visit: Visit;
+  readonly #now: () => number;
+
+  constructor(exchange: Exchange, plan: Plan, options: CheckedHttpOptions, visit: Visit, now: () => number) {
+    this.#exchange = exchange;
+    this.#plan = plan;
+    this.#options = options;
+    this.#visit = visit;
+    this.#now = now;
+  }
+
+  /** @throws what the handler throws where a stale page may stand in for it; Superseded */
+  async run(kept: Page | undefined, context: LoadContext): Promise<Page | null> {
+    const visit = this.#visit;
+    // Refused by the cache: it was dropped while it was computed. This request came before that, those who wait perhaps not.
+    if (visit.isStarted && !this.#exchange.isRepeatable) throw new Superseded();
+    if (visit.isClosed) return skip(context);
+    visit.isStarted = true;
+    const stale = kept !== undefined && isFor(kept, this.#plan) ? kept : undefined;
+    const startedMs = this.#now();
+    if (stale !== undefined && !visit.isAnswered && this.#mayAnswerWith(stale, startedMs)) {
+      visit.answer(replyOf(stale, this.#plan.request, hit(stale, startedMs), startedMs));
+    }
+    const judgement = new Judgement(this.#plan, this.#options, stale, this.#now);
+    let outcome: Outcome;
+    try {
+      const changes = sharedChanges(this.#plan.request, stale);
+      outcome = await this.#exchange.run(changes, (head) => judgement.verdict(head));
+      if (outcome.kind === 'dropped') throw new Error('the handler answered with an error');
+    } catch (error) {
+      return this.#failed(error, stale, context);
+    }
+    if (outcome.kind !== 'whole') {
+      visit.finish({ kind: 'passed' });
+      return skip(context);
+    }
+    const { head, body } = outcome;
+    const page = judgement.page(head, body);
+    if (typeof page === 'string') {
+      const headers = [...endToEnd(head.headers), ...told({ word: 'MISS', status: `fwd=uri-miss; detail=${page}` })];
+      visit.finish({ kind: 'reply', reply: { status: head.status, headers, body } });
+      return skip(context);
+    }
+    context.setTtl(ttlOf(page, this.#now()));
+    context.setTags(page.tags);
+    visit.finish({ kind: 'page', page, isRevalidated: judgement.isRenewal(head) });
+    return page;
+  }
+
+  #mayAnswerWith(stale: Page, nowMs: number): boolean {
+    return mayServeWhileRevalidating(stale, nowMs) && !this.#plan.directives.has('no-cache');
+  }
+
+  #failed(error: unknown, stale: Page | undefined, context: LoadContext): null {
+    const nowMs = this.#now();
+    if (stale !== undefined && mayServeOnError(stale, nowMs)) {
+      this.#visit.answer(replyOf(stale, this.#plan.request, hit(stale, nowMs), nowMs));
+      this.#visit.finish({ kind: 'failed', error });
+      // Those who wait are given what is stale in place of the error.
+      throw error;
+    }
+    this.#visit.finish({ kind: 'failed', error });
+    return skip(context);
+  }
+}
+
+function skip(context: LoadContext): null {
+  context.skip();
+  return null;
+}
+
+/** What has no life of its own is there for the moment, and under grace from then on. */
+function ttlOf(page: Page, nowMs: number): number | string {
+  const leftMs = page.isValidated ? 0 : page.lifetimeMs - ageMs(page, nowMs);
+  return leftMs === Number.POSITIVE_INFINITY ? leftMs : `${Math.max(1, Math.ceil(leftMs))}ms`;
+}

@@ -1,0 +1,64 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { NodeDetour, ResponseAborted, sendReply } from './node-detour.js';
+import type { Exchange, Judge, Outcome, Reply, RequestChanges, RequestHead } from './types.js';
+
+/** A request of Node's own http server, or of a framework that hands its objects on, on its way through the policy. */
+export class NodeExchange implements Exchange {
+  readonly request: RequestHead;
+  /** `next` goes on along its chain: it can be called but once. */
+  readonly isRepeatable = false;
+  readonly #req: IncomingMessage;
+  readonly #res: ServerResponse;
+  readonly #next: () => void;
+  #detour: NodeDetour | undefined;
+
+  /** @param next runs the handler, which will write to `res` */
+  constructor(req: IncomingMessage, res: ServerResponse, next: () => void) {
+    this.#req = req;
+    this.#res = res;
+    this.#next = next;
+    this.request = requestHead(req);
+  }
+
+  async run(changes: RequestChanges, judge: Judge): Promise<Outcome> {
+    const req = this.#req;
+    const headers = req.headers;
+    const names = Object.keys(changes);
+    if (names.length > 0) {
+      req.headers = { ...headers };
+      for (const name of names) {
+        if (changes[name] === undefined) delete req.headers[name];
+        else req.headers[name] = changes[name];
+      }
+    }
+    this.#detour = new NodeDetour(req, this.#res, judge);
+    try {
+      this.#next();
+      return await this.#detour.outcome;
+    } finally {
+      req.headers = headers;
+    }
+  }
+
+  send(reply: Reply): void {
+    if (this.#res.destroyed) return;
+    if (this.#detour === undefined) sendReply(this.#res, reply);
+    else this.#detour.send(reply);
+  }
+}
+
+/** Whether the client is to see the connection end: what there is in place of a response is no answer. */
+export function isAborted(error: unknown): boolean {
+  return error instanceof ResponseAborted;
+}
+
+function requestHead(req: IncomingMessage): RequestHead {
+  const { method = 'GET', headers } = req;
+  const { originalUrl, authority } = req as { originalUrl?: string; authority?: string };
+  return {
+    method,
+    url: originalUrl ?? req.url ?? '/',
+    host: headers.host ?? authority ?? '',
+    headers: headers as RequestHead['headers'],
+  };
+}
