@@ -1,4 +1,5 @@
 import { backoffMs } from '../shared/backoff.js';
+import type { Clock } from '../shared/clock.js';
 import { CacheError } from '../shared/errors.js';
 import { FrameReader } from '../shared/frame.js';
 import { DEFAULT_NAMESPACE, LIMIT, PROTOCOL_VERSION, STATUS } from '../shared/protocol.js';
@@ -19,6 +20,7 @@ export interface ConnectionOptions {
   readonly release: string;
   readonly openLink: OpenLink;
   readonly random: () => number;
+  readonly clock: Clock;
 }
 
 /** Waits between attempts to reach a daemon that is away. */
@@ -42,7 +44,7 @@ export class Connection {
   epoch = 0;
   /** Why the daemon is away. */
   reason: CacheError | undefined;
-  readonly #options: ConnectionOptions;
+  readonly options: ConnectionOptions;
   readonly #subscribers = new Set<Subscriber>();
   readonly #pending = new PendingCalls();
   readonly #ticker: Ticker;
@@ -52,7 +54,7 @@ export class Connection {
   #frames: FrameReader;
   #link: Link | undefined;
   #attempt = 0;
-  #retryTimer: NodeJS.Timeout | undefined;
+  #callOffRetry: (() => void) | undefined;
   #batch = 0;
   #flushScheduled = false;
   #heardTick = 0;
@@ -60,14 +62,14 @@ export class Connection {
   #onClosed: (() => void) | undefined;
 
   constructor(options: ConnectionOptions) {
-    this.#options = options;
+    this.options = options;
     this.#ticker = new Ticker((tick) => this.#expire(tick));
     this.#frames = this.#newFrames();
     this.#open();
   }
 
   get path(): string {
-    return this.#options.path;
+    return this.options.path;
   }
 
   subscribe(subscriber: Subscriber): void {
@@ -131,7 +133,7 @@ export class Connection {
     this.flush();
     const wasReady = this.state === 'ready';
     this.state = 'closed';
-    clearTimeout(this.#retryTimer);
+    this.#callOffRetry?.();
     this.#failAll(new CacheError('ERR_CLOSED', 'the client was closed'));
     this.#ticker.rest();
     if (this.#link === undefined) return;
@@ -157,7 +159,7 @@ export class Connection {
   #open(): void {
     this.#goodbye = undefined;
     this.#frames = this.#newFrames();
-    const link = this.#options.openLink(this.#options.path, {
+    const link = this.options.openLink(this.options.path, {
       connected: () => this.#greet(link),
       received: (chunk) => {
         if (link === this.#link) this.#received(chunk);
@@ -174,7 +176,7 @@ export class Connection {
     if (link !== this.#link || this.state === 'closed') return;
     const call = new Call(
       HELLO,
-      [PROTOCOL_VERSION, this.#options.release],
+      [PROTOCOL_VERSION, this.options.release],
       HELLO_TIMEOUT_MS,
       undefined,
       () => this.#ready(),
@@ -255,8 +257,8 @@ export class Connection {
     this.epoch++;
     this.#batch++;
     for (const subscriber of this.#subscribers) subscriber.lost(this.#goodbye ?? reason);
-    this.#retryTimer = setTimeout(() => this.#open(), backoffMs(RECONNECT, this.#attempt++, this.#options.random));
-    this.#retryTimer.unref();
+    const waitMs = backoffMs(RECONNECT, this.#attempt++, this.options.random);
+    this.#callOffRetry = this.options.clock.after(waitMs, () => this.#open());
   }
 
   #failAll(reason: CacheError): void {

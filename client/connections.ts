@@ -1,3 +1,4 @@
+import { systemClock } from '../shared/clock.js';
 import { RELEASE } from '../shared/release.js';
 import { Connection } from './connection.js';
 import { openLink } from './link.js';
@@ -13,7 +14,8 @@ const connections = new Map<string, Shared>();
 export function acquireConnection(path: string): Connection {
   let shared = connections.get(path);
   if (shared === undefined) {
-    shared = { connection: new Connection({ path, release: RELEASE, openLink, random: Math.random }), users: 0 };
+    const connection = new Connection({ path, release: RELEASE, openLink, random: Math.random, clock: systemClock });
+    shared = { connection, users: 0 };
     connections.set(path, shared);
   }
   shared.users++;

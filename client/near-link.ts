@@ -1,4 +1,5 @@
 import { backoffMs } from '../shared/backoff.js';
+import type { Clock } from '../shared/clock.js';
 import { Channel } from './channel.js';
 import type { Connection } from './connection.js';
 import { type NearLimits, NearTier } from './near.js';
@@ -15,19 +16,18 @@ const ASKED_MAX = 5;
 /** Until the namespace is opened again where that was refused (too many are open) or was not answered in time. */
 const OPEN_AGAIN = { firstMs: 500, maxMs: 30_000 };
 
-/** Bound early: a test of the application that puts its own clock in place must not make what is kept fresh for ever. */
-const monotonicMs = performance.now.bind(performance);
-
 /** The wire to one near tier: turns it on when the connection is made and off when it is lost, and brings it the pushes. */
 export class NearLink implements Subscriber {
   readonly tier: NearTier;
   readonly #connection: Connection;
   readonly #channel: Channel;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #clock: Clock;
+  #callOff: (() => void) | undefined;
   #refusals = 0;
 
   constructor(connection: Connection, namespace: string, limits: NearLimits) {
-    this.tier = new NearTier(limits, monotonicMs);
+    this.#clock = connection.options.clock;
+    this.tier = new NearTier(limits, () => this.#clock.now());
     this.#connection = connection;
     const opened = () => {
       this.#refusals = 0;
@@ -40,7 +40,7 @@ export class NearLink implements Subscriber {
   connected(): void {}
 
   lost(): void {
-    clearTimeout(this.#timer);
+    this.#callOff?.();
     this.tier.turnOff();
   }
 
@@ -53,7 +53,7 @@ export class NearLink implements Subscriber {
   }
 
   close(): void {
-    clearTimeout(this.#timer);
+    this.#callOff?.();
     this.#channel.call(NEAR, [this.tier, false, 0]).catch(() => {});
     this.#connection.flush();
     this.#connection.unsubscribe(this);
@@ -66,8 +66,10 @@ export class NearLink implements Subscriber {
     const { epoch } = this.#connection;
     const isOver = () => this.#channel.closed || epoch !== this.#connection.epoch || this.#connection.state !== 'ready';
     if (isOver()) return;
-    this.#timer = setTimeout(() => isOver() || this.#channel.connected(), backoffMs(OPEN_AGAIN, this.#refusals++));
-    this.#timer.unref();
+    const open = () => {
+      if (!isOver()) this.#channel.connected();
+    };
+    this.#callOff = this.#clock.after(backoffMs(OPEN_AGAIN, this.#refusals++), open);
   }
 
   #ask(left: number): void {
@@ -75,8 +77,7 @@ export class NearLink implements Subscriber {
     const { epoch } = this.#connection;
     const again = (times: number) => {
       if (times === 0 || this.#channel.closed || epoch !== this.#connection.epoch) return;
-      this.#timer = setTimeout(() => this.#ask(times), AGREE_AGAIN_MS);
-      this.#timer.unref();
+      this.#callOff = this.#clock.after(AGREE_AGAIN_MS, () => this.#ask(times));
     };
     this.#channel.call(NEAR, [this.tier, true, askedMs], epoch).then(
       () => {

@@ -1,18 +1,1 @@
-import { performance } from 'node:perf_hooks';
-
-/** The host's monotonic clock and its timers, as an argument, so that a model can drive time itself. */
-export interface Clock {
-  /** Milliseconds, monotonic, from any origin. */
-  now(): number;
-  /** Calls back once after `ms`; the returned function calls it off. Does not keep the process alive. */
-  after(ms: number, callback: () => void): () => void;
-}
-
-export const systemClock: Clock = {
-  now: () => performance.now(),
-  after(ms, callback) {
-    const timer = setTimeout(callback, ms);
-    timer.unref();
-    return () => clearTimeout(timer);
-  },
-};
+export { type Clock, systemClock } from '../shared/clock.js';

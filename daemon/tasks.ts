@@ -20,6 +20,7 @@ export interface Space {
 export interface Tasks {
   look(last: string | undefined, rowsMax: number): LookResult;
   incarnate(): boolean;
+  notify(from: string): void;
   read(
     space: Space,
     keys: readonly string[],
@@ -55,15 +56,12 @@ export type TaskResult<Value> =
   | { readonly ok: true; readonly value: Value; readonly notice?: string }
   | { readonly ok: false; readonly kind: FailureKind; readonly message: string; readonly sqlState: string | undefined };
 
-export interface StatementSettings {
+export interface WorkerSettings {
   readonly connection: object;
   readonly pooler: boolean;
+  readonly poolSize: number;
   readonly table: string;
   readonly logged: boolean;
   readonly lockTimeoutMs: number;
   readonly lookTimeoutMs: number;
-}
-
-export interface WorkerSettings extends StatementSettings {
-  readonly poolSize: number;
 }

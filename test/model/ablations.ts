@@ -2,10 +2,14 @@ import { type Lease, Leases } from '../../daemon/leases.js';
 import { Loads } from '../../daemon/loads.js';
 import { Memory } from '../../daemon/memory.js';
 import { Reads } from '../../daemon/reads.js';
+import { NEAR_PATCHES } from './near-patches.js';
+import { type Patch, replace } from './patch.js';
+import { togetherInOneBatch } from './together.js';
 
 /**
  * The rules that the model can do without, one at a time. `postgres` ones are left out by the modelled statements, `host`
- * ones by what the daemon is given in place of its follower or database, `patched` ones by a method put in a class's place.
+ * ones by what the daemon is given in place of its follower, database or near tiers, or by what a process does, `patched`
+ * and `near` ones by a method put in a class's place.
  */
 export const RULES = {
   postgres: [
@@ -24,6 +28,7 @@ export const RULES = {
     'transactions that ran at the last look',
     'everything under prepared transactions',
     'no counters in memory',
+    'sorted upserts',
   ],
   host: [
     'reset below the floor of the log',
@@ -37,6 +42,12 @@ export const RULES = {
     'own rows applied at the acknowledgement',
     'names of the parts',
     "the follower's sight in a load's base",
+    'reset on the first look',
+    'names that the parts carry',
+    'parts are not read near',
+    'kept near is decided as the reply is written',
+    'drops before what is said next',
+    'the bound of near tiers',
   ],
   patched: [
     'the end of a lease voids the others',
@@ -47,21 +58,12 @@ export const RULES = {
     'late-comers of a read ask again',
     'late-comers of a load ask again',
     'a baseless load drops its key',
+    'invalidations in batches of their own',
   ],
+  near: Object.keys(NEAR_PATCHES) as (keyof typeof NEAR_PATCHES)[],
 } as const;
 
-export const RULE_NAMES: readonly string[] = [...RULES.postgres, ...RULES.host, ...RULES.patched];
-
-type Patch = () => () => void;
-
-/** Puts another method in a class's place. @returns what puts the old one back */
-function replace<C extends object, K extends keyof C>(prototype: C, name: K, make: (old: C[K]) => C[K]): () => void {
-  const old = prototype[name];
-  prototype[name] = make(old);
-  return () => {
-    prototype[name] = old;
-  };
-}
+export const RULE_NAMES: readonly string[] = [...RULES.postgres, ...RULES.host, ...RULES.patched, ...RULES.near];
 
 /** Leases whose `void` heeds only a reset, or only the end of another lease. */
 function deafToVoid(heeds: 'reset' | 'end'): () => void {
@@ -99,7 +101,9 @@ function deafToVoid(heeds: 'reset' | 'end'): () => void {
   };
 }
 
-const PATCHES: Record<(typeof RULES.patched)[number], Patch> = {
+const PATCHES: Record<(typeof RULES.patched)[number] | keyof typeof NEAR_PATCHES, Patch> = {
+  ...NEAR_PATCHES,
+  'invalidations in batches of their own': togetherInOneBatch,
   'the end of a lease voids the others': () => deafToVoid('reset'),
   'a reset voids leases': () => deafToVoid('end'),
   'rows learned during a lease': () =>

@@ -15,8 +15,11 @@ export interface AskedRead {
   readonly process: string;
   /** The answer is to be the table's, as of some time after asking. */
   readonly fromTable: boolean;
+  /** Answered by the process's near tier, which other processes of the host may be ahead of. */
+  readonly isNear: boolean;
   readonly asked: Moment;
-  readonly hostFloor: ReadonlyMap<string, number>;
+  /** What the host, or for a near tier its process, had been told of. */
+  readonly floor: ReadonlyMap<string, number>;
   readonly processFloor: number;
   /** The row that was alive when the read was asked. */
   readonly liveXid: number | undefined;
@@ -45,19 +48,26 @@ export function liveXid(pg: ModelPostgres, namespace: string, key: string): numb
 
 export function askRead(
   pg: ModelPostgres,
-  read: Pick<AskedRead, 'namespace' | 'key' | 'host' | 'process' | 'fromTable'>,
+  read: Pick<AskedRead, 'namespace' | 'key' | 'host' | 'process' | 'fromTable'> & Partial<Pick<AskedRead, 'isNear'>>,
 ): AskedRead {
   const { truth } = pg;
   const place = placeOf(read.namespace, read.key);
+  const { namespace, key, host, process, fromTable, isNear = false } = read;
+  const counter = truth.counts.get(place);
   return {
-    ...read,
+    namespace,
+    key,
+    host,
+    process,
+    fromTable,
+    isNear,
     asked: truth.now(),
-    hostFloor: truth.hostFloor(read.host),
-    processFloor: truth.processFloor(read.process, place),
+    floor: truth.floor(isNear ? process : host),
+    processFloor: truth.processFloor(process, place),
     liveXid: liveXid(pg, read.namespace, read.key),
     crashes: truth.crashes,
-    count: truth.counter(place).value,
-    restarts: truth.counter(place).restarts,
+    count: counter?.value ?? 0,
+    restarts: counter?.restarts ?? 0,
   };
 }
 
@@ -103,15 +113,28 @@ function checkValue(truth: Truth, read: AskedRead, value: Value): void {
   if (death !== undefined && death.seq <= read.processFloor && value.birth < read.processFloor) {
     truth.fail('monotonic reads', `${process} read ${what} after a newer state; ${because}`);
   }
-  for (const [name, birth] of value.births) {
-    if (birth < (read.hostFloor.get(name) ?? 0)) {
-      truth.fail(
-        'read your writes',
-        `${process} read ${what} although ${read.host} was told of a later ${name}; ${because}`,
-      );
-    }
-  }
+  checkFloor(truth, read, value, `${what}; ${because}`);
   truth.raiseProcessFloor(process, value.place, value.birth);
+}
+
+function checkFloor(truth: Truth, read: AskedRead, value: Value, what: string): void {
+  for (const [name, birth] of value.births) {
+    if (birth >= (read.floor.get(name) ?? 0)) continue;
+    truth.fail('read your writes', `${read.process} read ${what}, although it or its host was told of a later ${name}`);
+  }
+}
+
+/** Judges a value that was served under grace, marked as such: it may have expired, but nothing known has killed it. */
+export function checkStale({ truth }: ModelPostgres, read: AskedRead, value: Value, graceMs: number): void {
+  const what = `value ${value.id} of ${value.place} under grace`;
+  const usableMs = Math.min(graceMs, value.graceMs);
+  if (value.place !== placeOf(read.namespace, read.key)) truth.fail('keys', `${read.process} was given ${what}`);
+  if (value.birth === undefined) truth.fail('committed', `${read.process} read ${what}, which never committed`);
+  if (usableMs === 0) truth.fail('grace', `${read.process} read ${what}, who or which takes none`);
+  if (value.expiresAtMs + usableMs + EXPIRY_ROUNDING_MS < read.asked.atMs) {
+    truth.fail('grace', `${read.process} read ${what} of ${usableMs} ms, expired at ${value.expiresAtMs.toFixed(2)}`);
+  }
+  checkFloor(truth, read, value, what);
 }
 
 export function checkCount(truth: Truth, place: string, count: number, read?: AskedRead): void {

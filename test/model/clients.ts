@@ -1,27 +1,28 @@
-import type { Holder, LoadOutcome, Names, Namespace } from '../../daemon/namespace.js';
+import type { Holder } from '../../daemon/namespace.js';
 import { CacheError } from '../../shared/errors.js';
 import { partName, tagName } from '../../shared/table/names.js';
 import { counterOf, idOf, isCounter, valueBytes } from './bytes.js';
-import { askRead, checkCount, checkRead, ownNames } from './check.js';
+import { type AskedRead, askRead, checkCount, checkRead, ownNames } from './check.js';
 import type { ModelDatabase } from './connection.js';
 import type { Host } from './host.js';
-import { MadeOf } from './made-of.js';
 import type { ModelPostgres } from './postgres.js';
+import { type Loaded, type LoadHow, ProcessLoads } from './process-loads.js';
+import { Remote } from './remote.js';
 import type { OpItem } from './schedule.js';
-import { placeOf, type Value, writtenName } from './truth.js';
+import type { Space } from './space.js';
+import { type Moment, placeOf, writtenName } from './truth.js';
 
 /** Increments that one counter can tell apart: 4^26 is the last power of four that stays a safe integer. */
 const INCREMENTS_MAX = 26;
 
 /** One namespace of one run of a daemon: a daemon that was killed neither hears nor answers. */
 export interface Session {
-  readonly space: Namespace;
-  readonly database: ModelDatabase;
+  readonly space: Space;
+  readonly database: Pick<ModelDatabase, 'closed' | 'readsSent'>;
 }
 
-/** How a load is asked for, and what it does. */
-export type LoadHow = Pick<OpItem, 'computeMs' | 'ends' | 'nested' | 'ttlMs'> &
-  Partial<Pick<OpItem, 'beta' | 'cluster'>>;
+/** Who is connected hears of the end of its daemon, and goes on. */
+const CONNECTED = { closed: false, readsSent: 0 };
 
 const never = () => new Promise<never>(() => {});
 
@@ -29,24 +30,40 @@ const never = () => new Promise<never>(() => {});
 export class Process {
   readonly name: string;
   readonly host: Host;
-  readonly #at: number;
   readonly #pg: ModelPostgres;
   /** Places whose next read goes to the table, since a write of them was not answered. */
   readonly #doubtful = new Set<string>();
   #doubtsAll = false;
   /** Calls that are out, by the daemon's connection: a killed daemon answers nobody. */
-  readonly #out = new Set<{ readonly database: ModelDatabase }>();
+  readonly #out = new Set<Pick<Session, 'database'>>();
+  readonly #remote: Remote | undefined;
+  readonly #loads: ProcessLoads;
 
-  constructor(pg: ModelPostgres, host: Host, at: number) {
+  /** @param isRemote whether it is connected, with a near tier, or calls the daemon's own namespaces */
+  constructor(pg: ModelPostgres, host: Host, at: number, isRemote: boolean) {
     this.name = `${host.name}.${at}`;
     this.host = host;
-    this.#at = at;
     this.#pg = pg;
+    this.#remote = isRemote ? new Remote(pg.world, this.name, (path, events) => host.connect(path, events)) : undefined;
+    this.#loads = new ProcessLoads(this, pg, () => host.holders[at] as Holder);
+  }
+
+  get isRemote(): boolean {
+    return this.#remote !== undefined;
+  }
+
+  /** A connection that broke is made again after a while. */
+  get isConnected(): boolean {
+    return this.#remote?.isConnected ?? true;
+  }
+
+  close(): void {
+    this.#remote?.close();
   }
 
   /** Resolves when the caller goes on: answered, or out of patience. */
   async run(item: OpItem): Promise<void> {
-    const { database } = this.host;
+    const database = this.#remote === undefined ? this.host.database : CONNECTED;
     const call = { database };
     this.#out.add(call);
     let isOver = false;
@@ -68,11 +85,18 @@ export class Process {
   }
 
   #doubt({ op, namespace, key }: OpItem): void {
-    if (op === 'invalidate' || op === 'clear') this.#doubtsAll = true;
-    else if (op !== 'get' && op !== 'getMany' && op !== 'load') this.#doubtful.add(placeOf(namespace, key));
+    const { space } = this.session(namespace);
+    if (op === 'invalidate' || op === 'clear') {
+      this.#doubtsAll = true;
+      space.doubt?.(undefined);
+    } else if (op !== 'get' && op !== 'getMany' && op !== 'load') {
+      this.#doubtful.add(placeOf(namespace, key));
+      space.doubt?.(key);
+    }
   }
 
-  #readsTable(place: string): boolean {
+  /** Whether a read that is asked now goes to the table. */
+  readsTable(place: string): boolean {
     return this.#doubtful.delete(place) || this.#doubtsAll;
   }
 
@@ -84,7 +108,7 @@ export class Process {
       `${this.name} calls ${op} ${key} ${op === 'set' || op === 'add' || op === 'invalidate' ? item.tags : ''}`,
     );
     if (op === 'get') await this.get(session, key);
-    else if (op === 'getMany') await Promise.all(['a', 'b', 'x'].map((each) => this.get(session, each)));
+    else if (op === 'getMany') await this.#getMany(session, ['a', 'b', 'x']);
     else if (op === 'load') await this.load(session, key, item);
     else if (op === 'incr') await this.#incr(space, key);
     else if (op === 'cleanup') await space.cleanup();
@@ -94,126 +118,99 @@ export class Process {
   }
 
   session(namespace: string): Session {
+    if (this.#remote !== undefined) return { space: this.#remote.space(namespace), database: CONNECTED };
+    return this.direct(namespace);
+  }
+
+  /** The daemon's own namespace. */
+  direct(namespace: string): Session {
     return { space: this.host.stores.open(namespace), database: this.host.database };
+  }
+
+  /** Another namespace of the same daemon's run. */
+  sessionBeside(session: Session, namespace: string): Session {
+    return { space: this.session(namespace).space, database: session.database };
   }
 
   async get(session: Session, key: string, mayDoubt = true): Promise<void> {
     await this.find(session, key, mayDoubt);
   }
 
-  /** @returns the value, and the names of the entry */
-  async find(
-    { space, database }: Session,
-    key: string,
-    mayDoubt = true,
-  ): Promise<{ bytes: Uint8Array | undefined; names: Names }> {
-    if (database.closed) return never();
-    const fromTable = mayDoubt && this.#readsTable(placeOf(space.name, key));
-    const read = askRead(this.#pg, { ...this.#who(space, key), fromTable });
-    const [found] = (await space.named?.([key], fromTable)) ?? [];
-    if (database.closed) return never();
-    this.#pg.world.trace?.(`${this.name} gets ${key}: ${show(found?.bytes)}`);
-    checkRead(this.#pg, read, found?.bytes);
-    return { bytes: found?.bytes, names: found?.names ?? [] };
-  }
-
-  /** @returns the value, and how often it had to be computed */
-  async load(
-    session: Session,
-    key: string,
-    how: LoadHow,
-  ): Promise<{ bytes: Uint8Array | undefined; names: Names; computed: number }> {
-    const { truth } = this.#pg;
+  /** @returns the value, and the names of the entry where it is a part */
+  async find(session: Session, key: string, mayDoubt = true, isPart = false): Promise<Omit<Loaded, 'computed'>> {
     const { space, database } = session;
     if (database.closed) return never();
-    const fromTable = this.#readsTable(placeOf(space.name, key));
-    const read = askRead(this.#pg, { ...this.#who(space, key), fromTable });
-    const holder = this.host.holders[this.#at] as Holder;
-    const { beta = 0, cluster = false } = how;
-    let outcome: LoadOutcome = await space.load(key, holder, {
-      fromTable,
-      graceMs: 0,
-      beta,
-      cluster,
-      inherits: key === 'z',
-    });
-    let computed = 0;
-    for (; outcome.kind === 'load'; computed += 1) {
-      const offered = await this.#offer(session, key, how, outcome.token, holder);
-      if (offered === undefined) return { bytes: undefined, names: [], computed };
-      outcome = offered;
+    const fromTable = mayDoubt && this.readsTable(placeOf(space.name, key));
+    if (!fromTable && this.isNear(isPart)) {
+      const bytes = this.held(space, key);
+      if (bytes !== undefined) return { bytes, names: [] };
     }
+    const read = this.ask(space, key, fromTable);
+    const [found] = this.#remote !== undefined && !isPart ? [] : ((await space.named?.([key], fromTable)) ?? []);
+    const bytes = this.#remote !== undefined && !isPart ? await space.get(key, fromTable) : found?.bytes;
     if (database.closed) return never();
-    if (outcome.kind !== 'value' && outcome.kind !== 'refresh') return { bytes: undefined, names: [], computed };
-    this.#pg.world.trace?.(`${this.name} loads ${key}: ${show(outcome.bytes)} at ${truth.seq}`);
-    if (isCounter(outcome.bytes)) throw new Error('a load of a counter');
-    checkRead(this.#pg, read, outcome.bytes);
-    if (outcome.kind === 'refresh') await this.#offer(session, key, how, outcome.token, holder);
-    return { bytes: outcome.bytes, names: outcome.names ?? [], computed };
+    this.#pg.world.trace?.(`${this.name} gets ${key}: ${show(bytes)}`);
+    checkRead(this.#pg, read, bytes);
+    return { bytes, names: found?.names ?? [] };
   }
 
-  /** Computes a value and offers it; undefined where the computation ends without one. */
-  async #offer(
-    session: Session,
-    key: string,
-    how: LoadHow,
-    token: number,
-    holder: Holder,
-  ): Promise<LoadOutcome | undefined> {
-    const { space, database } = session;
-    this.#pg.world.trace?.(`${this.name} is to compute ${key} (lease ${token})`);
-    const { value, tag, names } = await this.#compute(session, key, how);
-    if (database.closed) return never();
-    if (how.ends === 'fill') {
-      const carried = this.#pg.without.has('names of the parts') ? [] : names;
-      const terms = { ttlMs: how.ttlMs, tags: [tag], names: carried, graceMs: 0, deltaMs: how.computeMs, once: false };
-      return space.fill(token, holder, valueBytes(value.id), terms);
+  async #getMany(session: Session, keys: readonly string[]): Promise<void> {
+    const { space } = session;
+    if (space.many === undefined) {
+      await Promise.all(keys.map((each) => this.get(session, each)));
+      return;
     }
-    space.abandon(token, holder, how.ends === 'throw' ? new Uint8Array(1) : undefined);
-    return undefined;
-  }
-
-  /** What a load computes: from the source of its key, and, for z, from x and d as the cache has them. */
-  async #compute(session: Session, key: string, how: LoadHow): Promise<{ value: Value; tag: string; names: string[] }> {
-    const { world, truth } = this.#pg;
-    const { space, database } = session;
-    await world.sleep(how.computeMs * world.random.next());
-    const made = new MadeOf(truth, space.name, key);
-    if (key === 'z') {
-      await this.#readPart(session, 'x', how, made);
-      if (how.nested) await this.#readPart({ space: this.host.stores.open('other'), database }, 'd', undefined, made);
+    const reads: AskedRead[] = [];
+    for (const key of keys) {
+      const fromTable = this.readsTable(placeOf(space.name, key));
+      if (fromTable || this.held(space, key) === undefined) reads.push(this.ask(space, key, fromTable));
     }
-    const tag = key === 'x' ? 'sx' : 'sy';
-    made.source(tagName(space.name, tag));
-    const birth = truth.seq;
-    await world.sleep(how.computeMs * world.random.next());
-    const value = truth.newValue(placeOf(space.name, key), made.births, birth, 0);
-    world.trace?.(`${this.name} computed value ${value.id} of ${key} from ${JSON.stringify([...made.births])}`);
-    return { value, tag, names: [...made.names] };
+    if (reads.length === 0) return;
+    const missing = reads.map(({ key }) => key);
+    const found = await space.many(
+      missing,
+      reads.map(({ fromTable }) => fromTable),
+    );
+    for (const [at, read] of reads.entries()) checkRead(this.#pg, read, found[at]);
   }
 
-  /** @param how loads it where it is missing; undefined only looks */
-  async #readPart(session: Session, key: string, how: LoadHow | undefined, made: MadeOf): Promise<void> {
-    const { truth } = this.#pg;
-    const { seq } = truth;
-    const { bytes, names } = how?.nested
-      ? await this.load(session, key, { ...how, ends: 'fill', nested: false })
-      : await this.find(session, key);
-    made.part(session.space.name, key, bytes && truth.values[idOf(bytes)], names, seq);
+  load(session: Session, key: string, how: LoadHow): Promise<Loaded> {
+    return this.#loads.load(session, key, how);
   }
 
-  async #put(space: Namespace, { op, namespace, key, tags, ttlMs }: OpItem): Promise<void> {
+  /** A part is asked of the daemon, for its names. */
+  isNear(isPart: boolean): boolean {
+    return !isPart || this.#pg.without.has('parts are not read near');
+  }
+
+  /** What the near tier holds, if it answers. */
+  held(space: Space, key: string): Uint8Array | undefined {
+    const bytes = space.held?.(key);
+    if (bytes === undefined) return undefined;
+    this.#pg.world.trace?.(`${this.name} has ${key} near: ${show(bytes)}`);
+    checkRead(this.#pg, this.ask(space, key, false, true), bytes);
+    return bytes;
+  }
+
+  ask({ name: namespace }: Space, key: string, fromTable: boolean, isNear = false): AskedRead {
+    return askRead(this.#pg, { namespace, key, host: this.host.name, process: this.name, fromTable, isNear });
+  }
+
+  async #put(space: Space, { op, namespace, key, tags, ttlMs, graceMs = 0 }: OpItem): Promise<void> {
     const { truth, world } = this.#pg;
     const names = [...ownNames(namespace, key), ...tags.map((tag) => tagName(namespace, tag))];
     const place = placeOf(namespace, key);
     const births = new Map(names.map((name) => [name, 0]));
-    const value = truth.newValue(place, births, undefined, truth.values.length);
+    const value = truth.newValue(place, births, undefined, { by: this.#writer, number: truth.values.length });
+    value.graceMs = graceMs;
     world.trace?.(`${this.name} ${op}s ${key} to value ${value.id}`);
     const asked = truth.now();
     try {
       const bytes = valueBytes(value.id);
       const done =
-        op === 'set' ? await space.set(key, bytes, ttlMs, tags, 0) : await space.add(key, bytes, ttlMs, tags, 0);
+        op === 'set'
+          ? await space.set(key, bytes, ttlMs, tags, graceMs)
+          : await space.add(key, bytes, ttlMs, tags, graceMs);
       world.trace?.(`${this.name} is told of ${op} ${key}: ${done ?? 'done'}`);
       if (done === false) {
         // A crash may have taken it, and another the key's place before it was sent again.
@@ -222,7 +219,7 @@ export class Process {
         return;
       }
       if (op === 'add' && value.birth === undefined) truth.fail('nothing lost', `an add of ${place} never committed`);
-      truth.acknowledged(this.host.name, writtenName(place), asked);
+      this.#acknowledged(writtenName(place), asked);
     } catch (error) {
       this.#failed(error, [place], () => {
         truth.mustNotExist.add(value);
@@ -230,7 +227,7 @@ export class Process {
     }
   }
 
-  async #kill(space: Namespace, item: OpItem): Promise<void> {
+  async #kill(space: Space, item: OpItem): Promise<void> {
     const { op, namespace, key, tags } = item;
     const { truth, world } = this.#pg;
     const place = placeOf(namespace, key);
@@ -243,13 +240,13 @@ export class Process {
       else if (op === 'clear') await space.clear();
       else await space.invalidateTags(tags);
       world.trace?.(`${this.name} is told of ${op} ${op === 'delete' ? key : names}`);
-      for (const name of names) truth.acknowledged(this.host.name, name, asked);
+      for (const name of names) this.#acknowledged(name, asked);
     } catch (error) {
       this.#failed(error, op === 'delete' ? [place] : undefined);
     }
   }
 
-  async #incr(space: Namespace, key: string): Promise<void> {
+  async #incr(space: Space, key: string): Promise<void> {
     const { truth, world } = this.#pg;
     const place = placeOf(space.name, key);
     const counter = truth.counter(place);
@@ -266,19 +263,24 @@ export class Process {
     }
   }
 
+  /** A host's writes are in order, but those that come by wires only within one. */
+  get #writer(): string {
+    return this.#remote === undefined ? this.host.name : `${this.name} ${this.#remote.epoch}`;
+  }
+
+  #acknowledged(name: string, asked: Moment): void {
+    this.#pg.truth.acknowledged(this.host.name, this.isRemote ? this.name : undefined, name, asked);
+  }
+
   /** Every rejection but that of an unknown outcome says that nothing happened, and never will. */
   #failed(error: unknown, places: readonly string[] | undefined, denied?: () => void): void {
     if (!(error instanceof CacheError)) throw error;
     this.#pg.world.trace?.(`${this.name} is told ${error.code} (${error.message})`);
-    // No outage of a schedule is as long as a broken batch is sent again.
-    if (error.code === 'ERR_UNKNOWN_OUTCOME') this.#pg.truth.fail('settles', error.message);
+    // No outage of a schedule is as long as a broken batch is sent again; but a connection breaks, and a daemon dies.
+    if (error.code === 'ERR_UNKNOWN_OUTCOME' && !this.isRemote) this.#pg.truth.fail('settles', error.message);
     if (error.code !== 'ERR_UNKNOWN_OUTCOME') denied?.();
     else if (places === undefined) this.#doubtsAll = true;
     else for (const place of places) this.#doubtful.add(place);
-  }
-
-  #who(space: Namespace, key: string) {
-    return { namespace: space.name, key, host: this.host.name, process: this.name };
   }
 }
 

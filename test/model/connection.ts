@@ -7,6 +7,7 @@ import type { WriteBatch, WriteResult } from '../../shared/table/write.js';
 import { Backend } from './backend.js';
 import type { ModelPostgres, Steps, Tx } from './postgres.js';
 import * as statements from './statements.js';
+import { namesBeside } from './together.js';
 import { cutLog, raiseFloor, trimSpace } from './trims.js';
 
 /** Chances of what can befall one statement. */
@@ -28,7 +29,8 @@ export interface ConnectionOptions {
   readonly host: string;
   readonly namespaces: readonly string[];
   readonly rowsMax: number;
-  readonly blindUntilMs: number;
+  /** Looks fail while it says so. */
+  isBlind(): boolean;
   faults(): Faults;
   wakeOthers(): void;
 }
@@ -45,8 +47,9 @@ export class ModelDatabase implements Database {
   }
 
   look(last: string | undefined): Promise<LookResult> {
-    const { world } = this.#options.pg;
-    if (world.nowMs < this.#options.blindUntilMs) {
+    const { pg, isBlind } = this.#options;
+    const { world } = pg;
+    if (isBlind()) {
       const fail = (reject: (error: Error) => void) => reject(new DatabaseFailure('unknown', 'the look was lost'));
       return new Promise((_, reject) => world.after(world.delayMs(), () => fail(reject)));
     }
@@ -78,7 +81,8 @@ export class ModelDatabase implements Database {
       const what = [...items.map(({ op, key }) => `${op} ${key}`), ...invalidated].join(', ');
       return `batch ${number?.batch}${again ? ' again' : ''}: ${what}`;
     };
-    return this.#send(label, (pg, tx) => statements.write(pg, tx, this.#options.host, namespace, batch));
+    const sent = { ...batch, invalidated: [...batch.invalidated, ...namesBeside(batch.items)] };
+    return this.#send(label, (pg, tx) => statements.write(pg, tx, this.#options.host, namespace, sent));
   }
 
   fill(namespace: string, fills: readonly Fill[]): Promise<FillResult> {
@@ -222,7 +226,11 @@ export class ModelDatabase implements Database {
   }
 }
 
+/** Bytes that came over a wire are a Buffer, which JSON.stringify makes an object of before it asks. */
+const bytesShown = (part: Uint8Array | { readonly data: number[] }) =>
+  [...('data' in part ? part.data : part)].join('');
+
 const brief = (value: unknown) =>
   JSON.stringify(value, (key, part) =>
-    key === 'bytes' ? [...(part as Uint8Array)].join('') : typeof part === 'bigint' ? Number(part) : part,
+    key === 'bytes' ? bytesShown(part as Uint8Array) : typeof part === 'bigint' ? Number(part) : part,
   );

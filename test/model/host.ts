@@ -1,10 +1,19 @@
+import type { LinkEvents } from '../../client/link.js';
 import { Follower } from '../../daemon/follower.js';
 import { Identity } from '../../daemon/identity.js';
 import type { Holder } from '../../daemon/namespace.js';
+import type { SessionContext } from '../../daemon/session.js';
 import { Stores } from '../../daemon/stores.js';
+
+import { LIMIT } from '../../shared/protocol.js';
 import { type Faults, ModelDatabase } from './connection.js';
+import { nearRules } from './near-rules.js';
 import type { ModelPostgres } from './postgres.js';
 import type { Settings } from './schedule.js';
+import { Wire } from './wire.js';
+
+/** The follower's words for it. */
+const FIRST_LOOK = 'the first look at the log';
 
 export const NAMESPACES = ['default', 'other'] as const;
 
@@ -20,6 +29,8 @@ export class Host {
   follower!: Follower;
   stores!: Stores;
   holders: Holder[] = [];
+  readonly #wires = new Set<Wire>();
+  #context!: SessionContext;
 
   constructor(
     name: string,
@@ -37,7 +48,7 @@ export class Host {
   start(): void {
     const { clock } = this.#pg.world;
     const { without } = this.#pg;
-    const { staleBoundMs, pollIntervalMs, maxEntries, rowsMax, blindUntilMs } = this.#settings;
+    const { staleBoundMs, pollIntervalMs, maxEntries, rowsMax } = this.#settings;
     if (this.database !== undefined) this.kill();
     this.#starts += 1;
     const database = new ModelDatabase({
@@ -45,7 +56,7 @@ export class Host {
       host: this.name,
       namespaces: NAMESPACES,
       rowsMax,
-      blindUntilMs,
+      isBlind: () => this.#isBlind,
       faults: this.#faults,
       wakeOthers: () => this.#wakeOthers(),
     });
@@ -57,9 +68,14 @@ export class Host {
       staleBoundMs,
       pollIntervalMs,
       apply: (row) => stores !== undefined && Stores.prototype.learn.call(stores, row),
-      reset: () => stores?.reset(),
+      reset: (reason) => {
+        if (reason !== FIRST_LOOK || !without.has('reset on the first look')) stores?.reset();
+      },
       onSight: (blind) => {
         if (blind === undefined) lookAnsweredMs = clock.now();
+      },
+      onFresh: () => {
+        for (const { session } of this.#wires) session.tellFresh();
       },
     });
     stores = new Stores(
@@ -75,6 +91,7 @@ export class Host {
       {
         database,
         clock,
+        place: 'the modelled Postgres',
         identity: new Identity(this.name, this.#starts),
         follower: without.size === 0 ? follower : credulous(follower, without, () => lookAnsweredMs + staleBoundMs),
         onWritten: () => void database.notify(),
@@ -88,6 +105,7 @@ export class Host {
     this.database = database;
     this.follower = follower;
     this.stores = stores;
+    this.#context = this.#contextOf(stores);
     this.holders = [0, 1].map((at) => ({ name: `${this.name} process ${at}` }));
     for (const namespace of NAMESPACES) stores.open(namespace);
     void follower.look();
@@ -96,6 +114,34 @@ export class Host {
   kill(): void {
     this.database.closed = true;
     this.follower.stop();
+    for (const wire of this.#wires) wire.die();
+  }
+
+  /** A process connects, to the daemon that runs now. */
+  connect(name: string, events: LinkEvents): Wire {
+    const wire = new Wire(this.#pg.world, name, this.#context, events, (closed) => this.#wires.delete(closed));
+    this.#wires.add(wire);
+    return wire;
+  }
+
+  /** The connections of a process break. */
+  cut(name: string): void {
+    for (const wire of this.#wires) if (wire.session.name === name) wire.cut();
+  }
+
+  #contextOf(stores: Stores): SessionContext {
+    const { truth, world, without } = this.#pg;
+    const complain = (details: object, message: string) => {
+      truth.fail('the wire', `${message}: ${JSON.stringify(details)} ${'err' in details ? String(details.err) : ''}`);
+    };
+    return {
+      namespaces: without.size === 0 ? (name) => stores.open(name) : nearRules(stores, world, without),
+      status: () => ({}),
+      log: { info: () => {}, warn: complain, error: complain },
+      limits: LIMIT,
+      release: 'model',
+      start: `${this.name} ${this.#starts}`,
+    };
   }
 
   /** A process ends: its loads pass to the next. */
@@ -104,6 +150,12 @@ export class Host {
     if (holder === undefined) return;
     for (const namespace of NAMESPACES) this.stores.open(namespace).release(holder);
     this.holders[at] = { name: holder.name };
+  }
+
+  get #isBlind(): boolean {
+    const { blindUntilMs, blindMs = [0, 0] } = this.#settings;
+    const { nowMs } = this.#pg.world;
+    return nowMs < blindUntilMs || (nowMs >= blindMs[0] && nowMs < blindMs[1]);
   }
 
   #wakeOthers(): void {

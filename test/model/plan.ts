@@ -1,4 +1,5 @@
 import { makeForeign, makeOp, makeSettings } from './items.js';
+import { makeNearPlan } from './nears.js';
 import { Random } from './random.js';
 import { type Item, LOADED_KEYS, PLAIN_KEYS, type Plan } from './schedule.js';
 import { makeBlind, makeLate, makeOvertaken, makePassed, makeReused, makeTangle, TANGLES } from './tangles.js';
@@ -15,6 +16,7 @@ const THEMES = {
 type Theme = keyof typeof THEMES;
 
 export function makePlan(seed: number): Plan {
+  if (seed % 3 === 2) return makeNearPlan(seed);
   const random = new Random(Math.imul(seed, 0x9e3779b1) ^ 0x5bd1e995);
   if (random.chance(0.15)) return makeOvertaken(seed, random, makeSettings(random, 0));
   if (random.chance(0.07)) return makeReused(seed, random, makeSettings(random, 0));

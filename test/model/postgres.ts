@@ -59,10 +59,14 @@ export interface Entry {
   readonly bytes: Uint8Array | undefined;
   readonly counter: number | undefined;
   readonly expiresAtMs: number;
+  readonly graceMs: number;
   readonly names: readonly string[];
   readonly xid: number;
   readonly base: Snap;
 }
+
+/** When the row is over for good: past its expiry by its grace. */
+export const overAtMs = (entry: Entry) => entry.expiresAtMs + entry.graceMs;
 
 export interface Meta {
   readonly incarnation: string;
@@ -103,6 +107,8 @@ export class Tx {
   state: TxState = 'running';
   readonly owned: Chain<unknown>[] = [];
   readonly effects: Effect[] = [];
+  /** The row whose holder it waits for. */
+  waitsFor: Chain<unknown> | undefined;
   holdsFloor: 'shared' | 'exclusive' | undefined;
   onCommit: (() => void)[] = [];
 }
@@ -173,7 +179,12 @@ export class ModelPostgres {
   /** Waits until the row is nobody else's, then holds it. Its newest version is then what counts. */
   *hold(tx: Tx, chain: Chain<unknown>, lockTimeoutMs: number): Steps<void> {
     const untilMs = this.world.nowMs + lockTimeoutMs;
-    while (chain.owner !== undefined && chain.owner !== tx) yield* this.wait(untilMs);
+    while (chain.owner !== undefined && chain.owner !== tx) {
+      tx.waitsFor = chain;
+      this.#checkDeadlock(tx);
+      yield* this.wait(untilMs);
+    }
+    tx.waitsFor = undefined;
     if (chain.owner === tx) return;
     chain.owner = tx;
     tx.owned.push(chain);
@@ -261,6 +272,16 @@ export class ModelPostgres {
       chain.owner = undefined;
     }
     tx.holdsFloor = undefined;
+    tx.waitsFor = undefined;
+  }
+
+  /** Postgres would undo one of them after a second, and it would be sent again: slow, so it is not to come to that. */
+  #checkDeadlock(tx: Tx): void {
+    for (let at = tx.waitsFor?.owner; at !== undefined; at = at.waitsFor?.owner) {
+      if (at !== tx) continue;
+      this.truth.fail('no deadlocks', `transaction ${tx.xid} waits for one that waits for it`);
+      return;
+    }
   }
 
   #floorIsHeld(by: Tx, how: 'shared' | 'exclusive'): boolean {

@@ -1,3 +1,4 @@
+import { CacheError } from '../../shared/errors.js';
 import { tagName } from '../../shared/table/names.js';
 import { ablate } from './ablations.js';
 import { valueBytes } from './bytes.js';
@@ -42,6 +43,12 @@ export async function run(plan: Plan, options: RunOptions = {}): Promise<RunResu
   return { violation, largestStalenessMs };
 }
 
+/** A cut may still be on its way when all else has ended. */
+function whereConnected(error: unknown): null {
+  if (error instanceof CacheError && error.code === 'ERR_UNAVAILABLE') return null;
+  throw error;
+}
+
 class Schedule {
   readonly #plan: Plan;
   readonly #world: World;
@@ -65,7 +72,7 @@ class Schedule {
       const parts = { pg: this.#pg, settings: plan.settings, peers: this.#hosts, faults };
       const host = new Host(`host${at}`, parts);
       this.#hosts.push(host);
-      this.#processes.push(new Process(this.#pg, host, 0), new Process(this.#pg, host, 1));
+      this.#processes.push(...[0, 1].map((of) => new Process(this.#pg, host, of, plan.settings.near?.[of] ?? false)));
     }
   }
 
@@ -87,6 +94,7 @@ class Schedule {
     }
     await this.#until(() => this.#pending === 0, 'the schedule');
     if (this.truth.violation === undefined) await this.#end();
+    for (const process of this.#processes) process.close();
     for (const host of this.#hosts) host.kill();
     if (this.#failure !== undefined) throw this.#failure;
   }
@@ -175,11 +183,13 @@ class Schedule {
     Object.assign(world.weather, { slow: 0, verySlow: 0, stop: 0 });
     await this.#until(() => this.#processes.every((process) => process.isIdle), 'a call');
     await this.#until(() => this.#pg.busy === 0, 'a statement');
-    const { staleBoundMs, pollIntervalMs } = this.#plan.settings;
+    await this.#until(() => this.#processes.every((process) => process.isConnected), 'a connection');
+    const { staleBoundMs, pollIntervalMs, blindMs = [0, 0] } = this.#plan.settings;
     await this.#finish(async () => {
-      await world.sleep(staleBoundMs + 2 * pollIntervalMs);
+      await world.sleep(Math.max(0, blindMs[1] - world.nowMs) + staleBoundMs + 2 * pollIntervalMs);
       await Promise.all(this.#hosts.map((host) => host.follower.look()));
       await Promise.all(this.#hosts.map((host) => this.#readTruth(host)));
+      for (const process of this.#processes) if (process.isRemote) await this.#readNear(process);
       if (this.#plan.seed % KEEPS_EVERY !== 0) return;
       for (const host of this.#hosts) await this.#keeps(host);
     });
@@ -212,10 +222,23 @@ class Schedule {
     }
   }
 
+  /** A near tier, too, has nothing by now that is dead, and takes what it is given. */
+  async #readNear(process: Process): Promise<void> {
+    const { space } = process.session('default');
+    for (const key of [...PLAIN_KEYS, ...LOADED_KEYS, 'w']) {
+      for (const isNear of [true, false]) {
+        const read = process.ask(space, key, true, isNear);
+        const bytes = isNear ? space.held?.(key) : await Promise.resolve(space.get(key, false)).catch(whereConnected);
+        if (bytes === null) return;
+        if (bytes !== undefined || !isNear) checkRead(this.#pg, read, bytes);
+      }
+    }
+  }
+
   /** What nothing speaks against is kept: a load's value in the table, what was written and read in memory. */
   async #keeps(host: Host): Promise<void> {
     const process = this.#processes[2 * this.#hosts.indexOf(host)] as Process;
-    const session = process.session('default');
+    const session = process.direct('default');
     const { space, database } = session;
     const how = { computeMs: 0, ends: 'fill', nested: false, ttlMs: 1e6 } as const;
     const load = async (key: string) => {
@@ -233,12 +256,10 @@ class Schedule {
     await readInMemory(`q${host.name}`);
     await space.delete('x');
     await load('x');
-    const value = this.truth.newValue(
-      placeOf('default', 'a'),
-      new Map([[tagName('default', 'ta'), 0]]),
-      undefined,
-      1e9,
-    );
+    const value = this.truth.newValue(placeOf('default', 'a'), new Map([[tagName('default', 'ta'), 0]]), undefined, {
+      by: '',
+      number: 1e9,
+    });
     await space.set('a', valueBytes(value.id), 1e6, ['ta'], 0);
     await host.follower.look();
     await readInMemory('a');

@@ -9,6 +9,10 @@ export interface Settings {
   readonly rowsMax: number;
   /** Looks fail until then: followers are blind while other statements work. */
   readonly blindUntilMs: number;
+  /** And from when to when they fail again. */
+  readonly blindMs?: readonly [number, number];
+  /** Which of a host's two processes are connected by a wire and have near tiers; none in most schedules. */
+  readonly near?: readonly [boolean, boolean];
   readonly weather: Weather;
   readonly faults: Faults;
 }
@@ -53,6 +57,8 @@ export interface OpItem extends At {
   readonly beta: number;
   /** Whether one host is to load for all. */
   readonly cluster: boolean;
+  /** Of a set: how long past its expiry it may be served; of a load: how long past it is taken. */
+  readonly graceMs?: number;
 }
 
 /** A transaction of somebody else: it changes sources, and logs that what was made of them is invalid. */
@@ -71,6 +77,7 @@ export type Item =
   | (At & { readonly kind: 'crash' })
   | (At & { readonly kind: 'trim'; readonly host: number; readonly lagMs: number })
   | (At & { readonly kind: 'restart'; readonly host: number })
+  | (At & { readonly kind: 'cut'; readonly host: number; readonly process: number })
   | (At & { readonly kind: 'end'; readonly host: number; readonly process: number })
   | (At & { readonly kind: 'outage'; readonly lastsMs: number });
 
@@ -82,3 +89,5 @@ export interface Plan {
 
 export const PLAIN_KEYS = ['a', 'b'];
 export const LOADED_KEYS = ['x', 'y', 'z'];
+/** Loads that read other keys: z is made of x and d, w of z and a. */
+export const MADE_KEYS = ['z', 'w'];

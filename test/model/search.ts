@@ -3,22 +3,35 @@ import { run } from './run.js';
 import type { Plan } from './schedule.js';
 import type { Violation } from './truth.js';
 
+/** A schedule that broke a promise. */
+export interface Failure {
+  readonly plan: Plan;
+  readonly violation: Pick<Violation, 'promise' | 'message'>;
+}
+
 export interface SearchResult {
   readonly schedules: number;
   readonly seconds: number;
   readonly largestStalenessMs: number;
-  readonly failed: { readonly plan: Plan; readonly violation: Violation } | undefined;
+  readonly failed: Failure | undefined;
 }
 
+export interface SearchOptions {
+  readonly seconds: number;
+  /** The first seed, and how far apart they are. */
+  readonly from?: number;
+  readonly step?: number;
+  readonly without?: readonly string[];
+}
+
+/** How often a search tells how far it is. */
+export const PROGRESS_SECONDS = 5;
+
 /** Runs schedules of one seed after another until one fails or the time is up. */
-export async function search(options: {
-  seconds: number;
-  from?: number;
-  most?: number;
-  without?: readonly string[];
-  progress?: (count: number, perSecond: number) => void;
-}): Promise<SearchResult> {
-  const { from = 1, most = Number.POSITIVE_INFINITY, without = [], progress } = options;
+export async function search(
+  options: SearchOptions & { readonly progress?: (schedules: number) => void },
+): Promise<SearchResult> {
+  const { from = 1, step = 1, without = [], progress } = options;
   // Failed statements are part of nearly every schedule; nobody reads their stacks.
   Error.stackTraceLimit = 0;
   const beganMs = performance.now();
@@ -26,22 +39,24 @@ export async function search(options: {
   let largestStalenessMs = 0;
   let schedules = 0;
   let saidAt = 0;
-  while (schedules < most && seconds() < options.seconds) {
-    const plan = makePlan(from + schedules);
+  let failed: Failure | undefined;
+  while (failed === undefined && seconds() < options.seconds) {
+    const plan = makePlan(from + schedules * step);
     const result = await run(plan, { without }).catch((error: unknown) => {
-      throw new Error(`seed ${plan.seed} threw`, { cause: error });
+      throw new Error(`seed ${plan.seed} threw: ${error instanceof Error ? error.message : error}`, { cause: error });
     });
     schedules += 1;
     largestStalenessMs = Math.max(largestStalenessMs, result.largestStalenessMs);
     if (result.violation !== undefined) {
-      return { schedules, seconds: seconds(), largestStalenessMs, failed: { plan, violation: result.violation } };
+      const { promise, message } = result.violation;
+      failed = { plan, violation: { promise, message } };
     }
-    if (progress !== undefined && seconds() - saidAt > 10) {
+    if (progress !== undefined && seconds() - saidAt > PROGRESS_SECONDS) {
       saidAt = seconds();
-      progress(schedules, schedules / saidAt);
+      progress(schedules);
     }
   }
-  return { schedules, seconds: seconds(), largestStalenessMs, failed: undefined };
+  return { schedules, seconds: seconds(), largestStalenessMs, failed };
 }
 
 /** Other ways through the same plan that are tried for each thing left out. */

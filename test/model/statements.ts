@@ -10,6 +10,7 @@ import {
   type Entry,
   type Meta,
   type ModelPostgres,
+  overAtMs,
   PAUSE,
   parseSnap,
   type Snap,
@@ -106,7 +107,7 @@ export function* read(pg: ModelPostgres, _tx: Tx, namespace: string, keys: reado
   const found = [];
   for (const key of meta === undefined ? [] : keys) {
     const entry = pg.space(namespace).rows.get(key)?.seen(snap, undefined);
-    if (entry === undefined || entry.expiresAtMs <= pg.world.nowMs) continue;
+    if (entry === undefined || overAtMs(entry) <= pg.world.nowMs) continue;
     if (!pg.without.has('names on read') && killed(pg, snap, namespace, { ...entry, key })) continue;
     found.push({
       key,
@@ -114,6 +115,7 @@ export function* read(pg: ModelPostgres, _tx: Tx, namespace: string, keys: reado
       isCounter: entry.counter !== undefined && !pg.without.has('no counters in memory'),
       names: entry.names,
       leftMs: entry.expiresAtMs - pg.world.nowMs,
+      ...(entry.graceMs > 0 && { graceMs: entry.graceMs }),
     });
   }
   yield PAUSE;
@@ -140,9 +142,18 @@ export function* fill(pg: ModelPostgres, tx: Tx, namespace: string, fills: reado
     const base = parseSnap(each.base);
     const before = chain.newest;
     if (before !== undefined && !visible(base, before.xid) && !pg.without.has('row of a fill')) continue;
-    const expiresAtMs = pg.world.nowMs + each.ttlMs;
+    const { nowMs } = pg.world;
+    if (
+      before !== undefined &&
+      before.expiresAtMs > nowMs &&
+      !killed(pg, snap, namespace, { ...before, key: each.key })
+    ) {
+      pg.truth.replaced(idOf(each.bytes));
+    }
+    const expiresAtMs = nowMs + each.ttlMs;
     const xid = pg.xidOf(tx);
-    pg.put(tx, chain, { bytes: each.bytes, counter: undefined, expiresAtMs, names: each.names, xid, base });
+    const { bytes, names, graceMs = 0 } = each;
+    pg.put(tx, chain, { bytes, counter: undefined, expiresAtMs, graceMs, names, xid, base });
     tx.effects.push({ kind: 'expiry', id: idOf(each.bytes), expiresAtMs });
     stored.push(each.key);
     yield PAUSE;
@@ -199,7 +210,8 @@ export function* write(
   yield PAUSE;
   const answer: Answer[] = [];
   const written: string[] = [];
-  for (const item of [...batch.items].sort((a, b) => (a.key < b.key ? -1 : 1))) {
+  const byKey = (a: WriteItem, b: WriteItem) => (a.key < b.key ? -1 : 1);
+  for (const item of pg.without.has('sorted upserts') ? batch.items : [...batch.items].sort(byKey)) {
     yield* writeItem(writing, item, offers.get(item.key), answer, written);
     yield PAUSE;
   }
@@ -252,7 +264,8 @@ function* writeItem(
   const before = chain.newest;
   const isLive = before !== undefined && live(writing, key, before);
   const place = placeOf(namespace, key);
-  const common = { names: item.names ?? [], xid: pg.xidOf(tx), base: snap };
+  const { names = [], graceMs = 0 } = item;
+  const common = { names, graceMs, xid: pg.xidOf(tx), base: snap };
   const expiresAtMs = fromMs + item.ttlMs;
   const { host } = writing;
   if (op === 'set' || op === 'add') {
@@ -261,7 +274,7 @@ function* writeItem(
     pg.put(tx, chain, { ...common, bytes, counter: undefined, expiresAtMs });
     tx.effects.push({ kind: 'put', id: idOf(bytes), place, host }, { kind: 'expiry', id: idOf(bytes), expiresAtMs });
   } else if (op === 'delete') {
-    const dead = { ...common, bytes: undefined, counter: undefined, expiresAtMs: Number.NEGATIVE_INFINITY };
+    const dead = { ...common, graceMs: 0, bytes: undefined, counter: undefined, expiresAtMs: Number.NEGATIVE_INFINITY };
     pg.put(tx, chain, pg.without.has('dead rows') ? undefined : dead);
     tx.effects.push({ kind: 'kill', name: `w:${place}`, host });
     tx.effects.push({ kind: 'kill', name: partName(namespace, key), host });

@@ -1,4 +1,4 @@
-import { type Entry, type ModelPostgres, PAUSE, type Snap, type Steps, type Tx } from './postgres.js';
+import { type Entry, type ModelPostgres, overAtMs, PAUSE, type Snap, type Steps, type Tx } from './postgres.js';
 import { killed } from './statements.js';
 
 /** The steps of a trim (shared/table/core-sql.ts, space-sql.ts, trim.ts): each is a transaction of its own. */
@@ -33,7 +33,7 @@ export function* trimSpace(
   const left = new Set<string>();
   const { rows } = pg.space(namespace);
   const isVictim = (snap: Snap, key: string, entry: Entry) =>
-    entry.expiresAtMs >= pg.world.nowMs && killed(pg, snap, namespace, { ...entry, key }, floor);
+    overAtMs(entry) >= pg.world.nowMs && killed(pg, snap, namespace, { ...entry, key }, floor);
   for (const [key, chain] of rows) {
     const entry = chain.seen(counted, undefined);
     if (entry === undefined || !isVictim(counted, key, entry)) continue;
@@ -49,7 +49,7 @@ export function* trimSpace(
     if (seen === undefined || chain.owner !== undefined) continue;
     const entry = chain.newest;
     if (entry === undefined || (entry.xid >= floor && !pg.without.has('floor of a trim'))) continue;
-    if (entry.expiresAtMs >= pg.world.nowMs && !isVictim(snap, key, entry)) continue;
+    if (overAtMs(entry) >= pg.world.nowMs && !isVictim(snap, key, entry)) continue;
     yield* pg.hold(tx, chain, 0);
     pg.put(tx, chain, undefined);
     left.delete(key);

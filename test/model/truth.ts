@@ -30,10 +30,14 @@ export interface Value {
   /** Of a set: when it committed (undefined before); of a load: when it read its source. */
   birth: number | undefined;
   expiresAtMs: number;
+  /** Made by an early refresh: it takes the place of what is there. */
+  refreshes: boolean;
+  /** How long past its expiry it may be served where a load fails. */
+  graceMs: number;
   /** How many crashes there had been when it was written: what a crash took may be written again. */
   crashes: number;
-  /** Which of its host's writes this is, in the order of asking. */
-  readonly asked: number;
+  /** Who asked for it to be written, and as which of all writes: those of one asker land in order. */
+  readonly asked: { readonly by: string; readonly number: number };
 }
 
 const NOTHING: ReadonlyMap<string, number> = new Map();
@@ -58,7 +62,7 @@ export class Truth {
   readonly mustNotExist = new Set<Value>();
   readonly #kills = new Map<string, Kill[]>();
   readonly counts = new Map<string, CounterTruth>();
-  readonly #hostFloors = new Map<string, ReadonlyMap<string, number>>();
+  readonly #floors = new Map<string, ReadonlyMap<string, number>>();
   readonly #processFloors = new Map<string, number>();
   readonly #lastAsked = new Map<string, number>();
   largestStalenessMs = 0;
@@ -73,13 +77,15 @@ export class Truth {
     return { seq: this.seq, atMs: this.world.nowMs };
   }
 
-  newValue(place: string, births: Map<string, number>, birth: number | undefined, asked: number): Value {
+  newValue(place: string, births: Map<string, number>, birth: number | undefined, asked: Value['asked']): Value {
     const value = {
       id: this.values.length,
       place,
       births,
       birth,
       expiresAtMs: Number.NEGATIVE_INFINITY,
+      refreshes: false,
+      graceMs: 0,
       crashes: 0,
       asked,
     };
@@ -91,6 +97,16 @@ export class Truth {
     if (tx.effects.length === 0) return;
     this.seq += 1;
     for (const effect of tx.effects) this.#take(effect);
+    for (const effect of tx.effects) if (effect.kind === 'kill') this.#checkOrder(tx, effect.name);
+  }
+
+  /** Of a write and an invalidation that names it, one comes first: within one transaction nobody can tell which. */
+  #checkOrder(tx: Tx, name: string): void {
+    if (!name.startsWith('t:')) return;
+    for (const effect of tx.effects) {
+      if (effect.kind !== 'put' || !(this.values[effect.id] as Value).births.has(name)) continue;
+      this.fail('order', `${effect.place} was written and ${name} invalidated in one transaction`);
+    }
   }
 
   crashed(): void {
@@ -127,14 +143,14 @@ export class Truth {
 
   #put(effect: Extract<Effect, { kind: 'put' }>): void {
     const value = this.values[effect.id] as Value;
-    const order = `${effect.host} ${effect.place}`;
+    const order = `${value.asked.by} ${effect.place}`;
     const last = this.#lastAsked.get(order);
     if (value.birth !== undefined && value.crashes === this.crashes)
       this.fail('exactly once', `value ${value.id} of ${effect.place} was written twice`);
-    if (last !== undefined && last > value.asked) {
-      this.fail('order', `value ${value.id} of ${effect.place} landed after a later write of the same host`);
+    if (last !== undefined && last > value.asked.number) {
+      this.fail('order', `value ${value.id} of ${effect.place} landed after a later write of ${value.asked.by}`);
     }
-    this.#lastAsked.set(order, value.asked);
+    this.#lastAsked.set(order, value.asked.number);
     this.#kill(writtenName(effect.place), effect.host);
     value.birth = this.seq;
     value.crashes = this.crashes;
@@ -151,22 +167,27 @@ export class Truth {
     return first;
   }
 
-  /** An operation of a host that kills what carries a name was acknowledged. */
-  acknowledged(host: string, name: string, asked: Moment): void {
+  /** An operation of a host (and, where it has a near tier, of a process) that kills what carries a name was acknowledged. */
+  acknowledged(host: string, process: string | undefined, name: string, asked: Moment): void {
     const kill = this.#kills.get(name)?.find((each) => each.seq > asked.seq && each.host === host);
     if (kill === undefined) {
       this.fail('nothing lost', `${host} was told of ${name}, which never committed`);
       return;
     }
-    // A new map each time: reads that are out keep the one that they were asked under.
-    const floors = new Map(this.#hostFloors.get(host));
-    floors.set(name, Math.max(floors.get(name) ?? 0, kill.seq));
-    this.#hostFloors.set(host, floors);
+    this.#raiseFloor(host, name, kill.seq);
+    if (process !== undefined) this.#raiseFloor(process, name, kill.seq);
   }
 
-  /** What a host had been told of by now: taken when a read is asked. */
-  hostFloor(host: string): ReadonlyMap<string, number> {
-    return this.#hostFloors.get(host) ?? NOTHING;
+  #raiseFloor(who: string, name: string, seq: number): void {
+    // A new map each time: reads that are out keep the one that they were asked under.
+    const floors = new Map(this.#floors.get(who));
+    floors.set(name, Math.max(floors.get(name) ?? 0, seq));
+    this.#floors.set(who, floors);
+  }
+
+  /** What a host, or one of its connected processes, had been told of by now: taken when a read is asked. */
+  floor(who: string): ReadonlyMap<string, number> {
+    return this.#floors.get(who) ?? NOTHING;
   }
 
   processFloor(process: string, place: string): number {
@@ -176,6 +197,13 @@ export class Truth {
   raiseProcessFloor(process: string, place: string, birth: number): void {
     const name = `${process} ${place}`;
     this.#processFloors.set(name, Math.max(birth, this.#processFloors.get(name) ?? 0));
+  }
+
+  /** A load is handed out where nothing is there: it takes the place of nothing, which came later. */
+  replaced(id: number): void {
+    const value = this.values[id] as Value;
+    if (!value.refreshes)
+      this.fail('no late fill', `value ${id} of ${value.place} replaced what its load had not missed`);
   }
 
   /** After everything has come to an end. */

@@ -38,7 +38,12 @@ export class World {
   };
 
   after(ms: number, run: () => void): () => void {
-    const event: Event = { atMs: this.nowMs + Math.max(0, ms), order: this.#order++, run };
+    return this.at(this.nowMs + Math.max(0, ms), run);
+  }
+
+  /** At an instant that is not in the past; in the order of asking where several are asked for one instant. */
+  at(atMs: number, run: () => void): () => void {
+    const event: Event = { atMs, order: this.#order++, run };
     this.#push(event);
     return () => {
       event.run = undefined;

@@ -1,0 +1,44 @@
+import type { Namespace } from '../../daemon/namespace.js';
+import type { NearSource } from '../../daemon/near-source.js';
+import type { Stores } from '../../daemon/stores.js';
+import type { World } from './world.js';
+
+/** The namespaces as sessions see them where rules of the near tiers are left out on the daemon's side. */
+export function nearRules(stores: Stores, world: World, without: ReadonlySet<string>): (name: string) => Namespace {
+  const made = new Map<string, Namespace>();
+  return (name) => {
+    let namespace = made.get(name);
+    if (namespace === undefined) {
+      namespace = lax(stores.open(name), world, without);
+      made.set(name, namespace);
+    }
+    return namespace;
+  };
+}
+
+function lax(namespace: Namespace, world: World, without: ReadonlySet<string>): Namespace {
+  const near = namespace.near as NearSource;
+  const laxNear: NearSource = {
+    get nowMs() {
+      return near.nowMs;
+    },
+    get freshUntilMs() {
+      return without.has('the bound of near tiers') ? Number.MAX_SAFE_INTEGER : near.freshUntilMs;
+    },
+    join: (onLoss) => {
+      const isLate = without.has('drops before what is said next');
+      const share = near.join(isLate ? () => world.after(world.delayMs(), onLoss) : onLoss);
+      const { keep } = share;
+      const asFound = without.has('kept near is decided as the reply is written');
+      share.keep = (key, bytes) => keep(key, bytes) ?? (asFound ? Number.POSITIVE_INFINITY : undefined);
+      return share;
+    },
+  };
+  return new Proxy(namespace, {
+    get(target, name) {
+      if (name === 'near') return laxNear;
+      const value = Reflect.get(target, name, target) as unknown;
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
