@@ -12,6 +12,10 @@ export const COMMAND_OPTIONS = {
   timeoutMs: { value: 'MS', help: 'how long to wait for the daemon, in milliseconds' },
   intervalMs: { value: 'MS', help: 'how long between two looks, in milliseconds from 100; 2000 where it is missing' },
   count: { value: 'N', help: 'how often to show it; until Ctrl-C where it is missing' },
+  rowsMax: {
+    value: 'N',
+    help: 'beyond N changed rows a statement counts as a change of all rows: 0 to 10000; without it, 100',
+  },
   json: { help: 'JSON in place of text; for `set`: VALUE is JSON' },
   yes: { short: 'y', help: 'do not ask' },
   verbose: { help: 'show where an error came from' },

@@ -11,6 +11,8 @@ import { migrate } from './commands/migrate.js';
 import { set } from './commands/set.js';
 import { status } from './commands/status.js';
 import { top } from './commands/top.js';
+import { unwatch } from './commands/unwatch.js';
+import { watch } from './commands/watch.js';
 
 /** Every command of `pgcached`, in the order in which help lists them. What they need is loaded when they run. */
 export const COMMANDS: readonly Command[] = [
@@ -24,6 +26,8 @@ export const COMMANDS: readonly Command[] = [
   incr,
   invalidate,
   clear,
+  watch,
+  unwatch,
   migrate,
   doctor,
 ];

@@ -24,10 +24,13 @@ export interface TableState extends TableName {
   /** The same as they are, in the key's order; empty without one. */
   readonly keyColumns: readonly string[];
   readonly isNameable: boolean;
+  /** The oid of its index, and where its columns stand, as of `tableKey`. */
+  readonly keyIndex: string | null;
+  readonly keyShape: string;
   /** The names of the triggers that are installed, and of those among them that fire in every session. */
   readonly triggers: readonly string[];
   readonly enabled: readonly string[];
-  /** What the triggers were given: the number of rows to name, and the key. */
+  /** What the triggers were given, as of `argumentsFor`. */
   readonly given: readonly string[];
 }
 
@@ -101,7 +104,7 @@ export async function tableStates(db: Queryable, core: CoreNames, oids?: readonl
         ARRAY(SELECT a.attname::text FROM pg_index AS i, unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, n), pg_attribute AS a
           WHERE i.indrelid = c.oid AND i.indisprimary AND k.n <= i.indnkeyatts AND a.attrelid = c.oid AND a.attnum = k.attnum
           ORDER BY k.n) AS "keyColumns",
-        key.names AS key, key.is_nameable AS "isNameable",
+        key.index::text AS "keyIndex", key.shape AS "keyShape", key.names AS key, key.is_nameable AS "isNameable",
         ARRAY(SELECT tgname::text FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgfoid = ANY (${functions})) AS triggers,
         ARRAY(SELECT tgname::text FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgfoid = ANY (${functions})
           AND t.tgenabled = CASE WHEN t.tgfoid = to_regproc($1) THEN 'A' ELSE 'R' END) AS enabled,
@@ -123,6 +126,13 @@ export async function tableStates(db: Queryable, core: CoreNames, oids?: readonl
 /** A trigger's arguments, each ended by a zero byte. */
 function argumentsOf(hex: string): string[] {
   return Buffer.from(hex, 'hex').toString('utf8').split('\0').slice(0, -1);
+}
+
+/** What the triggers of a table are to be given: the number of rows to name, the key, and where it is found without a search. */
+export function argumentsFor(state: TableState, rowsMax: number): string[] {
+  const { key, keyIndex, keyShape, isNameable } = state;
+  if (key === null || keyIndex === null) return [String(rowsMax)];
+  return [String(rowsMax), key, ...(isNameable && keyShape !== 'any' ? [keyIndex, keyShape] : [])];
 }
 
 /** What is wrong with a watched table by itself, without its relatives. */

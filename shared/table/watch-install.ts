@@ -1,6 +1,6 @@
 import { type CoreNames, literal } from './names.js';
 import type { Queryable } from './queryable.js';
-import { type EVENTS, type TableState, triggerName, triggersOf } from './watch-catalog.js';
+import { argumentsFor, type EVENTS, type TableState, triggerName, triggersOf } from './watch-catalog.js';
 import { NEW_ROWS, OLD_ROWS } from './watch-key-sql.js';
 
 const identifier = (name: string) => `"${name.replaceAll('"', '""')}"`;
@@ -28,7 +28,7 @@ export async function dropTriggers(db: Queryable, state: TableState): Promise<vo
  */
 export async function makeTriggers(db: Queryable, core: CoreNames, state: TableState, rowsMax: number): Promise<void> {
   const table = qualified(state);
-  const given = [String(rowsMax), ...(state.key === null ? [] : [state.key])].map(literal).join(', ');
+  const given = argumentsFor(state, rowsMax).map(literal).join(', ');
   const statements = Object.entries(REFERENCES).map(([event, references]) => {
     const name = identifier(triggerName(core, event));
     return `CREATE TRIGGER ${name} AFTER ${event} ON ${table} ${references}

@@ -16,10 +16,11 @@ const NAMEABLE_TYPES = ['int2', 'int4', 'int8', 'uuid', 'text', 'varchar', 'bool
  * - names: its columns as identifiers, in the key's order, joined by commas; null where there is none
  * - is_nameable: whether its rows can be named
  * - shape: 'first' where it is the first column, 'two' where it is the first two
+ * - index: the oid of its index
  * - id: SQL that gives a row's id, before it is shortened
  */
 export const tableKey = (relation: string, into: string) => `
-        SELECT string_agg(quote_ident(a.attname), ',' ORDER BY k.n) AS names,
+        SELECT min(i.indexrelid) AS index, string_agg(quote_ident(a.attname), ',' ORDER BY k.n) AS names,
           getdatabaseencoding() = 'UTF8' AND coalesce(bool_and(
             coalesce(nullif(t.typbasetype, 0), t.oid) = ANY ('{${NAMEABLE_TYPES.join(',')}}'::regtype[]::oid[])
             AND (a.attcollation = 0 OR (SELECT collisdeterministic FROM pg_collation WHERE oid = a.attcollation))), false) AS is_nameable,

@@ -7,6 +7,7 @@ import { migrateCore } from './migrate.js';
 import { type CoreNames, DEFAULT_TABLE } from './names.js';
 import { type PoolLike, type Queryable, transaction } from './queryable.js';
 import {
+  argumentsFor,
   findCore,
   problemsOf,
   resolveTable,
@@ -151,7 +152,7 @@ export async function watchTables(
 }
 
 function needsTriggers(core: CoreNames, state: TableState, rowsMax: number): boolean {
-  return problemsOf(core, state).length > 0 || state.given[0] !== String(rowsMax);
+  return problemsOf(core, state).length > 0 || state.given.join('\0') !== argumentsFor(state, rowsMax).join('\0');
 }
 
 function describe(core: CoreNames, state: TableState, more: readonly WatchProblem[]): WatchedTable {

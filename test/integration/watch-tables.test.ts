@@ -172,6 +172,36 @@ test('ALTER TABLE leaves a watched table watched', async ({ db }) => {
   await unwatchTables(db.pool, ['away.again']);
 });
 
+test('a key that is the first column is told from another one without looking for its columns', async ({ db }) => {
+  await db.sql('CREATE TABLE quick (id int PRIMARY KEY, other int NOT NULL DEFAULT 7, n int)');
+  await db.watch('quick');
+  await db.session(async (client) => {
+    const logs = (sql: string) => db.logs(() => client.query(sql));
+    assert.equal(await logs('INSERT INTO quick VALUES (1)'), tagsOf('quick', '1'));
+    await db.sql('ALTER TABLE quick RENAME COLUMN id TO key');
+    assert.equal(await logs('UPDATE quick SET n = 1'), tagsOf('quick', '1'), 'the same key by another name');
+    await db.sql('REINDEX INDEX CONCURRENTLY quick_pkey');
+    await db.sql('ALTER TABLE quick RENAME COLUMN key TO id');
+    assert.equal(await logs('UPDATE quick SET n = 2'), tagsOf('quick', '1'));
+    await db.sql('ALTER TABLE quick ALTER COLUMN id TYPE bigint');
+    assert.equal(await logs('UPDATE quick SET n = 3'), tagsOf('quick', '1'));
+    await db.watch('quick');
+    await db.sql('ALTER TABLE quick ALTER COLUMN id TYPE numeric');
+    assert.equal(await logs('UPDATE quick SET n = 4'), tagsOf('quick', '*'), 'equal values of different texts');
+    await db.sql('ALTER TABLE quick ALTER COLUMN id TYPE int');
+    await db.watch('quick');
+    await db.sql('ALTER TABLE quick DROP CONSTRAINT quick_pkey, ADD PRIMARY KEY (other)');
+    assert.equal(await logs('UPDATE quick SET n = 5'), tagsOf('quick', '*'), 'another column');
+    await db.sql('ALTER TABLE quick DROP CONSTRAINT quick_pkey, ADD PRIMARY KEY (id, other)');
+    assert.equal(await logs('UPDATE quick SET n = 6'), tagsOf('quick', '*'));
+    await db.watch('quick');
+    assert.equal(await logs('UPDATE quick SET n = 7'), tagsOf('quick', ['1', '7']));
+    await db.sql('ALTER TABLE quick DROP CONSTRAINT quick_pkey');
+    assert.equal(await logs('UPDATE quick SET n = 8'), tagsOf('quick', '*'));
+  });
+  await unwatchTables(db.pool, ['quick']);
+});
+
 test('missing and disabled triggers are told of, and installed again', async ({ db }) => {
   await db.sql('CREATE TABLE hurt (id int PRIMARY KEY)');
   await db.watch('hurt');

@@ -15,6 +15,7 @@ import {
 } from './database.js';
 import { type Finding, findingsOf } from './finding.js';
 import { checkListen, checkPrepared } from './wake-up.js';
+import { checkWatched } from './watched.js';
 
 type DatabaseCheck = (client: pg.Client, other: pg.Client, config: Config) => Promise<Finding | Finding[]>;
 
@@ -25,6 +26,7 @@ const DATABASE_CHECKS: Readonly<Record<string, DatabaseCheck>> = {
   writable: (client) => checkWritable(client),
   tables: (client, _, config) => checkTables(client, config),
   migrations: (client, _, config) => checkMigrations(client, config),
+  'watched tables': (client, _, config) => checkWatched(client, config),
   LISTEN: checkListen,
   'prepared statements': checkPrepared,
   connections: (client, _, config) => checkHeadroom(client, config),

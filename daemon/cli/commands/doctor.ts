@@ -18,7 +18,7 @@ export const doctor: Command = {
   operandsMin: 0,
   operandsMax: 0,
   details:
-    'Looks at the socket, its permissions, the daemon, the database, the tables, LISTEN, prepared statements, the state folder and the versions. Without a database it looks at the one of the daemon that answers; where that needs a password, give doctor the options that the daemon has. Exit code 1 if a check fails; warnings do not count.',
+    'Looks at the socket, its permissions, the daemon, the database, the tables, the application’s tables that are watched, LISTEN, prepared statements, the state folder and the versions. Without a database it looks at the one of the daemon that answers; where that needs a password, give doctor the options that the daemon has. Exit code 1 if a check fails; warnings do not count.',
   own: ['json'],
   options: OPTION_NAMES,
   async run({ flags, environment, own, output }) {
