@@ -5,7 +5,7 @@ import type { CheckedHttpOptions } from './options.js';
 import { ageMs, type Page } from './page.js';
 import { hit, replyOf, told } from './reply.js';
 import type { Plan } from './request-key.js';
-import type { Exchange, Outcome } from './types.js';
+import type { Exchange, HeaderPairs, Outcome } from './types.js';
 import { Superseded, type Visit } from './visit.js';
 
 /**
@@ -55,7 +55,9 @@ export class Computation {
     const { head, body } = outcome;
     const page = judgement.page(head, body);
     if (typeof page === 'string') {
-      const headers = [...endToEnd(head.headers), ...told({ word: 'MISS', status: `fwd=uri-miss; detail=${page}` })];
+      const given = endToEnd(head.headers).filter(([name]) => name !== 'content-length');
+      const length: HeaderPairs = [['content-length', String(body.length)]];
+      const headers = [...given, ...length, ...told({ word: 'MISS', status: `fwd=uri-miss; detail=${page}` })];
       visit.finish({ kind: 'reply', reply: { status: head.status, headers, body } });
       return skip(context);
     }

@@ -10,7 +10,7 @@ import type { RequestChanges, ResponseHead, Verdict } from './types.js';
 import { normalEncodings, selectedBy } from './vary.js';
 
 /** What of the stored response a 304 does not replace: it describes the body that is kept. */
-const KEPT_BY_304 = new Set(['content-length', 'content-encoding', 'content-type', 'content-range']);
+const KEPT_BY_304 = new Set(['content-length', 'content-encoding', 'content-md5', 'content-range', 'etag']);
 
 /** Whether this request may have the page: it is the variant asked for, and for everybody, or names no user. */
 export function isFor(page: Page, { asker, request }: Plan): boolean {

@@ -112,10 +112,12 @@ export class WebExchange implements Exchange {
 }
 
 function requestHead(request: Request): RequestHead {
-  const { host, pathname, search } = new URL(request.url);
+  const { host, origin } = new URL(request.url);
   const headers: Record<string, string> = {};
   for (const [name, value] of request.headers) headers[name] = value;
-  return { method: request.method, url: `${pathname}${search}`, host: headers.host ?? host, headers };
+  // As it stands, with an empty query too: the handler sees that as well.
+  const url = request.url.slice(origin.length).replace(/#.*$/s, '');
+  return { method: request.method, url, host: headers.host ?? host, headers };
 }
 
 function pairsOf(headers: Headers): HeaderPairs {

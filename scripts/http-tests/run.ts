@@ -1,10 +1,11 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { pipeline } from 'node:stream';
 import express from 'express';
 import { cacheMiddleware } from '../../client/http/express.js';
 import { LocMemCache } from '../../client/index.js';
-import type { CacheTest, Suite } from './suite.js';
+import type { CacheTest, OriginHandler, Suite } from './suite.js';
 
 export interface TestResult {
   readonly id: string;
@@ -16,27 +17,53 @@ export interface TestResult {
   readonly problem: string | undefined;
 }
 
-/** The middleware in an Express application, and behind it the suite's own origin, in the same process. */
-async function startProxy(): Promise<Server> {
+/** The suite's own origin, in this process. */
+async function startOrigin(): Promise<Server> {
   const [{ default: config }, { default: state }, { default: test }] = await Promise.all([
     import('http-cache-tests/server/handle-config.mjs'),
     import('http-cache-tests/server/handle-state.mjs'),
     import('http-cache-tests/server/handle-test.mjs'),
   ]);
+  const handlers: Readonly<Record<string, OriginHandler>> = { config, state, test };
+  return listen((req, res) => {
+    const [, name = '', ...segments] = new URL(req.url!, 'http://origin').pathname.split('/');
+    handlers[name]?.(segments, req, res);
+  });
+}
+
+/** An Express application with the middleware, whose handler hands each request on to the origin. */
+async function startProxy(origin: Server): Promise<Server> {
   const app = express();
   app.disable('x-powered-by');
-  app.use('/config', (req, res) => config(req.path.split('/').slice(1), req, res));
-  app.use('/state', (req, res) => state(req.path.split('/').slice(1), req, res));
-  app.use(cacheMiddleware({ cache: new LocMemCache(), onError: (error) => console.error(error) }));
-  app.use('/test', (req, res) => {
-    // The suite takes the base of its locations from here.
-    req.url = req.originalUrl;
-    test(req.path.split('/').slice(2), req, res);
-  });
-  const server = createServer(app).listen(0, '127.0.0.1');
+  const forward: RequestListener = (req, res) => {
+    const { method, url, headers } = req;
+    const outgoing = request({ host: '127.0.0.1', port: portOf(origin), method, path: url, headers }, (incoming) => {
+      const { statusCode = 502, statusMessage, rawHeaders } = incoming;
+      res.writeHead(statusCode, statusMessage, rawHeaders);
+      pipeline(incoming, res, () => {});
+    });
+    outgoing.on('error', () => res.destroy());
+    pipeline(req, outgoing, () => {});
+  };
+  const isTest = (req: { url: string }) => req.url.startsWith('/test/');
+  app.use(
+    cacheMiddleware({
+      cache: new LocMemCache(),
+      exclude: (req) => !isTest(req),
+      onError: (error) => console.error(error),
+    }),
+  );
+  app.use(forward);
+  return listen(app);
+}
+
+async function listen(listener: RequestListener): Promise<Server> {
+  const server = createServer(listener).listen(0, '127.0.0.1');
   await once(server, 'listening');
   return server;
 }
+
+const portOf = (server: Server) => (server.address() as AddressInfo).port;
 
 /** Runs every test but those for browsers. @returns the results, in the order of the suite */
 export async function runHttpTests(): Promise<readonly TestResult[]> {
@@ -50,12 +77,15 @@ export async function runHttpTests(): Promise<readonly TestResult[]> {
     ],
   );
   const all = [...suites, surrogate];
-  const server = await startProxy();
+  const origin = await startOrigin();
+  const proxy = await startProxy(origin);
   try {
-    await runTests(all, fetch, false, `http://127.0.0.1:${(server.address() as AddressInfo).port}`, 400);
+    await runTests(all, fetch, false, `http://127.0.0.1:${portOf(proxy)}`, 400);
   } finally {
-    server.close();
-    server.closeAllConnections();
+    for (const server of [proxy, origin]) {
+      server.close();
+      server.closeAllConnections();
+    }
   }
   return judged(all, getResults());
 }
