@@ -1,11 +1,12 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { PgCachedClient } from '../../client/index.js';
 import { createLog } from '../../daemon/log.js';
 import { eventually, sleep, type TestServer, testServer } from '../support/daemon.js';
 import { pgBouncerPath, type TestPooler, testPooler } from '../support/pgbouncer.js';
-import { runSql, type TestCluster, testCluster } from '../support/postgres.js';
+import { runSql, type TestCluster, testCluster, testDatabase } from '../support/postgres.js';
 
-// gate: skips=7 (PgBouncer is a system's package: where it is not installed there is nothing to test)
+// gate: skips=7 (PgBouncer is a system's package: where it is not installed only what needs none is tested)
 
 /** Two servers whose only way to Postgres is PgBouncer in transaction mode: LISTEN is swallowed, sessions are shared. */
 interface Context {
@@ -40,35 +41,50 @@ suiteOf.after(async (context) => {
   await context.cluster?.close();
 });
 
-test('every call works, on both', async ({ a, b }) => {
-  for (const [at, server] of [a, b].entries()) {
+/** @param prefix of the keys, and nothing else is in the cache */
+async function everyCall(client: PgCachedClient, prefix: string): Promise<void> {
+  const ns = (key: string) => `${prefix}:${key}`;
+  await client.set(ns('k'), { some: 'value' }, { tags: ['t'], ttl: 60 });
+  assert.equal(await client.get(ns('k')), { some: 'value' });
+  assert.is(await client.add(ns('k'), 1), false);
+  await client.setMany({ [ns('x')]: 1, [ns('y')]: new Map([[1, 2]]) });
+  assert.equal(
+    await client.getMany([ns('x'), ns('y')]),
+    new Map<string, unknown>([
+      [ns('x'), 1],
+      [ns('y'), new Map([[1, 2]])],
+    ]),
+  );
+  assert.is(await client.incr(ns('n'), 5), 5);
+  assert.is(await client.getOrSet(ns('loaded'), () => 'loaded', { tags: ['t'], coalesce: 'cluster' }), 'loaded');
+  assert.ok(((await client.ttl(ns('k'))) ?? 0) > 0);
+  assert.is(await client.has(ns('k')), true);
+  assert.is(await client.expire(ns('k'), 30), true);
+  assert.is(await client.delete(ns('x')), true);
+  await client.invalidateTags(['t']);
+  assert.is(await client.get(ns('k')), undefined);
+  assert.is(await client.get(ns('loaded')), undefined);
+  assert.is(typeof (await client.cleanup()), 'number');
+  assert.is(await client.count(), 2);
+  await client.clear();
+  assert.is(await client.count(), 0);
+}
+
+suiteOf('with `pooler` every call works without a pooler, too', async () => {
+  const db = await testDatabase();
+  const server = await testServer(db.url, { pooler: true });
+  try {
     const client = server.client({ onUnavailable: 'throw' });
-    const ns = (key: string) => `${at}:${key}`;
-    await client.set(ns('k'), { some: 'value' }, { tags: ['t'], ttl: 60 });
-    assert.equal(await client.get(ns('k')), { some: 'value' });
-    assert.is(await client.add(ns('k'), 1), false);
-    await client.setMany({ [ns('x')]: 1, [ns('y')]: new Map([[1, 2]]) });
-    assert.equal(
-      await client.getMany([ns('x'), ns('y')]),
-      new Map<string, unknown>([
-        [ns('x'), 1],
-        [ns('y'), new Map([[1, 2]])],
-      ]),
-    );
-    assert.is(await client.incr(ns('n'), 5), 5);
-    assert.is(await client.getOrSet(ns('loaded'), () => 'loaded', { tags: ['t'], coalesce: 'cluster' }), 'loaded');
-    assert.ok(((await client.ttl(ns('k'))) ?? 0) > 0);
-    assert.is(await client.has(ns('k')), true);
-    assert.is(await client.expire(ns('k'), 30), true);
-    assert.is(await client.delete(ns('x')), true);
-    await client.invalidateTags(['t']);
-    assert.is(await client.get(ns('k')), undefined);
-    assert.is(await client.get(ns('loaded')), undefined);
-    assert.is(typeof (await client.cleanup()), 'number');
-    assert.is(await client.count(), 2);
-    await client.clear();
-    assert.is(await client.count(), 0);
+    await everyCall(client, 'direct');
+    assert.match(String((await client.status()).listen), /polling alone/);
+  } finally {
+    await server.close();
+    await db.close();
   }
+});
+
+test('every call works, on both', async ({ a, b }) => {
+  for (const [at, server] of [a, b].entries()) await everyCall(server.client({ onUnavailable: 'throw' }), `${at}`);
 });
 
 test('nobody listens through the pooler, and the status says so; no LISTEN stays behind at a backend', async ({
