@@ -42,7 +42,7 @@ export class ExpiryWheel {
   constructor(capacity: number, timeOf: (slot: number) => number) {
     this.#timeOf = timeOf;
     this.#links = new Int32Array(2 * (BUCKETS + capacity));
-    for (let bucket = 0; bucket < BUCKETS; bucket++) this.#links.fill(bucket, 2 * bucket, 2 * bucket + 2);
+    for (let at = 0; at < 2 * BUCKETS; at++) this.#links[at] = at >> 1;
   }
 
   grow(capacity: number): void {

@@ -48,6 +48,7 @@ export const RULES = {
     'kept near is decided as the reply is written',
     'drops before what is said next',
     'the bound of near tiers',
+    'only who keeps is told',
   ],
   patched: [
     'the end of a lease voids the others',

@@ -44,7 +44,10 @@ export class Process {
     this.name = `${host.name}.${at}`;
     this.host = host;
     this.#pg = pg;
-    this.#remote = isRemote ? new Remote(pg.world, this.name, (path, events) => host.connect(path, events)) : undefined;
+    if (isRemote) {
+      const needless = (key: string) => pg.truth.fail('tells only who holds', `${this.name} is told of ${key}`);
+      this.#remote = new Remote(pg.world, this.name, (path, events) => host.connect(path, events), needless);
+    }
     this.#loads = new ProcessLoads(this, pg, () => host.holders[at] as Holder);
   }
 

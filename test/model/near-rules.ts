@@ -18,6 +18,7 @@ export function nearRules(stores: Stores, world: World, without: ReadonlySet<str
 
 function lax(namespace: Namespace, world: World, without: ReadonlySet<string>): Namespace {
   const near = namespace.near as NearSource;
+  const all = new Set<{ readonly lost: string[]; tell(): void }>();
   const laxNear: NearSource = {
     get nowMs() {
       return near.nowMs;
@@ -28,7 +29,24 @@ function lax(namespace: Namespace, world: World, without: ReadonlySet<string>): 
     join: (onLoss) => {
       const isLate = without.has('drops before what is said next');
       const share = near.join(isLate ? () => world.after(world.delayMs(), onLoss) : onLoss);
-      const { keep } = share;
+      const { keep, takeLost, leave } = share;
+      if (without.has('only who keeps is told')) {
+        const mine = { lost: [] as string[], tell: onLoss };
+        all.add(mine);
+        share.takeLost = () => {
+          const lost = takeLost();
+          for (const other of typeof lost === 'object' ? all : []) {
+            if (other === mine) continue;
+            other.lost.push(...(lost as readonly string[]));
+            other.tell();
+          }
+          return lost === 'all' ? lost : [...(lost ?? []), ...mine.lost.splice(0)];
+        };
+        share.leave = () => {
+          all.delete(mine);
+          leave();
+        };
+      }
       const asFound = without.has('kept near is decided as the reply is written');
       share.keep = (key, bytes) => keep(key, bytes) ?? (asFound ? Number.POSITIVE_INFINITY : undefined);
       return share;

@@ -5,6 +5,7 @@ import type { OpenLink } from '../../client/link.js';
 import { ABANDON, FILL, LOAD, type LoadAnswer, STALE } from '../../client/load-ops.js';
 import * as ops from '../../client/ops.js';
 import type { PartReader } from '../../client/parts.js';
+import type { Push } from '../../client/push.js';
 import type { Bytes, FillTerms, Holder, LoadOutcome, NamedValue } from '../../daemon/namespace.js';
 import { CacheError } from '../../shared/errors.js';
 import { FLAG } from '../../shared/protocol.js';
@@ -20,11 +21,17 @@ export class Remote {
   readonly #connection: Connection;
   readonly #spaces = new Map<string, RemoteSpace>();
 
-  constructor(world: World, name: string, openLink: OpenLink) {
+  /** @param onNeedless told of keys that the daemon says are lost, though this process has never asked for them */
+  constructor(world: World, name: string, openLink: OpenLink, onNeedless: (key: string) => void) {
     const originMs = 1000 * world.random.below(1000);
     const clock = { ...world.clock, now: () => world.nowMs + originMs };
     const random = () => world.random.next();
     this.#connection = new Connection({ path: name, release: 'model', openLink, random, clock });
+    this.#connection.subscribe({
+      connected: () => {},
+      lost: () => {},
+      pushed: (push) => this.#pushed(push, onNeedless),
+    });
   }
 
   get isConnected(): boolean {
@@ -42,6 +49,12 @@ export class Remote {
       this.#spaces.set(namespace, space);
     }
     return space;
+  }
+
+  #pushed(push: Push, onNeedless: (key: string) => void): void {
+    if (push.kind !== 'drop') return;
+    const spaces = [...this.#spaces.values()];
+    for (const key of push.keys ?? []) if (!spaces.some(({ asked }) => asked.has(key))) onNeedless(key);
   }
 
   close(): void {
@@ -66,6 +79,8 @@ class Names {
 /** One namespace over the wire, through the client's near tier. */
 export class RemoteSpace implements Space {
   readonly name: string;
+  /** Keys whose values the near tier may have been given. */
+  readonly asked = new Set<string>();
   readonly #caller: Caller;
   /** Loads that were handed to this process, by a number that no other has had. */
   readonly #granted = new Map<number, { token: number; epoch: number; key: string }>();
@@ -95,12 +110,14 @@ export class RemoteSpace implements Space {
 
   async get(key: string, fromTable: boolean): Promise<Bytes | undefined> {
     if (fromTable) this.#caller.doubt.add([key]);
+    this.asked.add(key);
     const value = await this.#caller.read(ops.GET, key, undefined);
     return value === undefined ? undefined : bytesOf(value);
   }
 
   async many(keys: readonly string[], fromTable: readonly boolean[]): Promise<(Bytes | undefined)[]> {
     this.#caller.doubt.add(keys.filter((_, at) => fromTable[at]));
+    for (const key of keys) this.asked.add(key);
     const values = await this.#caller.readMany(keys);
     return values.map((value) => (value === undefined ? undefined : bytesOf(value)));
   }
@@ -149,6 +166,7 @@ export class RemoteSpace implements Space {
     const { channel, near } = this.#caller;
     const flags = (ask.cluster ? FLAG.cluster : 0) | (ask.inherits ? FLAG.inherits : 0);
     if (!ask.isPart) {
+      this.asked.add(key);
       if (ask.fromTable) this.#caller.doubt.add([key]);
       return this.#outcome(key, await this.#caller.askLoad(key, flags, ask.graceMs, ask.beta));
     }

@@ -33,6 +33,7 @@ export const WITNESSES: Readonly<Record<string, number>> = {
   'kept near is decided as the reply is written': 29,
   'drops before what is said next': 308,
   'the bound of near tiers': 224,
+  'only who keeps is told': 74,
   'the end of a lease voids the others': 3186,
   'a reset voids leases': 504,
   'rows learned during a lease': 416,
