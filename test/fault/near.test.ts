@@ -9,7 +9,8 @@ import { ERROR_CODES } from '../../shared/errors.js';
 import { OP, STATUS } from '../../shared/protocol.js';
 import { eventually, sleep, testServer } from '../support/daemon.js';
 import { greet, startFakeDaemon } from '../support/fake-daemon.js';
-import { backendsOf, type TestCluster, testCluster } from '../support/postgres.js';
+import { backendsOf, runSql, type TestCluster, testCluster } from '../support/postgres.js';
+import { postgresProxy } from '../support/postgres-proxy.js';
 import { projectRoot } from '../support/source.js';
 
 /** What the near tier does when Postgres or the daemon fails: it stops, in time, and comes back by itself. */
@@ -152,6 +153,45 @@ test('a daemon that refuses to open the namespace once is asked again, without a
   } finally {
     await client.close();
     server.close();
+  }
+});
+
+test('a backend that is killed takes the log along: no tier answers what was invalidated just before', async ({
+  cluster,
+}) => {
+  const proxy = await postgresProxy(cluster.url);
+  const server = await testServer(proxy.url, { staleBoundMs: STALE_BOUND_MS, pollIntervalMs: 50 });
+  try {
+    const client = server.client({ near: true });
+    const other = server.client({ namespace: 'default' });
+    await client.set('k', 'old', { ttl: 3600 });
+    await held(client, 'k');
+    const before = (await client.status()).incarnation;
+    // The daemon can't learn of it: the row is in an UNLOGGED table, which the crash empties.
+    proxy.switchTo('postgres://postgres@/postgres?host=/nowhere');
+    proxy.cut();
+    await runSql(cluster.url, `SELECT hyper_cache_invalidate('key', 'k')`);
+    const changedMs = performance.now();
+    const victim = runSql(cluster.url, 'SELECT pg_sleep(60)').catch(() => {});
+    await eventually('a backend to kill', async () => (await backendsOf(cluster.url)).length > 0);
+    process.kill((await backendsOf(cluster.url))[0] as number, 'SIGKILL');
+    await victim;
+    proxy.switchTo(cluster.url);
+    let youngestMs = Number.NEGATIVE_INFINITY;
+    await eventually('another incarnation', async () => {
+      const askedMs = performance.now();
+      const answers = [client.peek('k'), await client.get('k'), await other.get('k')];
+      if (answers.includes('old')) youngestMs = askedMs - changedMs;
+      return server.daemon.isFresh() && (await client.status()).incarnation !== before;
+    });
+    assert.ok(youngestMs <= STALE_BOUND_MS, `answered ${youngestMs} ms after its end`);
+    assert.equal([client.peek('k'), await client.get('k'), await other.get('k')], [undefined, undefined, undefined]);
+    await client.set('k', 'new');
+    assert.is(await other.get('k'), 'new');
+    await held(client, 'k');
+  } finally {
+    await server.close();
+    await proxy.close();
   }
 });
 
