@@ -1,11 +1,15 @@
 import { CacheError } from '../shared/errors.js';
 import type { WriteItem } from '../shared/table/write.js';
 
-/** Writes of one namespace that may wait; beyond it callers are refused. */
-const WAITING_WRITES_MAX = 100_000;
+/** Callers of one namespace that may wait, each for itself or for a write that was merged; beyond it they are refused. */
+export const WAITING_CALLS_MAX = 100_000;
 const WAITING_BYTES_MAX = 512 * 1024 * 1024;
 export const BATCH_ITEMS_MAX = 1_000;
 export const BATCH_BYTES_MAX = 16 * 1024 * 1024;
+/** A value that keeps so many more bytes alive than its own, those of its frame, is copied. */
+const PINNED_BYTES_MAX = 1024;
+/** Taken writes that a lane may still hold. */
+const LANE_SLACK = 64;
 
 /** What one caller of a merged write is told. */
 export interface Waiter {
@@ -42,117 +46,187 @@ export type Batch =
   | { readonly kind: 'items'; readonly writes: readonly PendingWrite[] }
   | { readonly kind: 'names'; readonly invalidations: readonly PendingInvalidation[] };
 
-type Waiting = PendingWrite | PendingInvalidation;
-
-const isInvalidation = (waiting: Waiting): waiting is PendingInvalidation => 'names' in waiting;
 const sameSign = (a: number, b: number) => a < 0 === b < 0;
 
-/**
- * What waits for the next batches, in order. A batch holds a key at most once: sets of one key merge (the last wins, all
- * are told), and so do increments of one sign; any other second write of a key waits for a later batch, and with it all
- * that follow on that key. Invalidations have batches of their own, so no write of a batch is older than an invalidation
- * in it, and none that was asked before an invalidation is carried past it, except behind a locked key.
- */
-export class WriteQueue {
-  #waiting: Waiting[] = [];
-  /** The last waiting write of a key, if another may still be merged into it. */
-  readonly #mergeable = new Map<string, PendingWrite>();
-  #bytes = 0;
+/** The waiting writes of one key, oldest first. */
+class Lane {
+  #writes: PendingWrite[] = [];
+  #at = 0;
 
-  get length(): number {
-    return this.#waiting.length;
+  get first(): PendingWrite | undefined {
+    return this.#writes[this.#at];
   }
 
+  push(write: PendingWrite): void {
+    this.#writes.push(write);
+  }
+
+  shift(): void {
+    this.#at += 1;
+    if (this.#at < LANE_SLACK || this.#at * 2 < this.#writes.length) return;
+    this.#writes = this.#writes.slice(this.#at);
+    this.#at = 0;
+  }
+
+  rest(): PendingWrite[] {
+    return this.#writes.slice(this.#at);
+  }
+
+  static of(writes: PendingWrite[]): Lane {
+    const lane = new Lane();
+    lane.#writes = writes;
+    return lane;
+  }
+}
+
+/** Writes, and the invalidations that were asked after them. What is asked after those is in the next section. */
+interface Section {
+  readonly lanes: Map<string, Lane>;
+  readonly invalidations: PendingInvalidation[];
+}
+
+/**
+ * What waits for the next batches. A batch holds a key at most once: sets of one key merge (the last wins, all are told),
+ * and so do increments of one sign; any other second write of a key waits in its lane for a later batch. Invalidations
+ * have batches of their own, so no write of a batch is older than an invalidation in it, and none that was asked before
+ * an invalidation is carried past it, except behind a locked key.
+ */
+export class WriteQueue {
+  #sections: Section[] = [];
+  /** The last waiting write of a key, if another may still be merged into it. */
+  readonly #mergeable = new Map<string, PendingWrite>();
+  #length = 0;
+  #calls = 0;
+  #bytes = 0;
+
+  /** Writes and invalidations that wait; merged ones count once. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** @throws CacheError ERR_OVERLOADED */
   push(item: WriteItem, waiter: Waiter, askedMs: number): void {
     this.#checkRoom(item.bytes?.length ?? 0);
+    this.#calls += 1;
+    const bytes = item.bytes === undefined ? undefined : unpinned(item.bytes);
+    const own = bytes === undefined || bytes === item.bytes ? item : { ...item, bytes };
     const before = this.#mergeable.get(item.key);
-    if (before !== undefined && this.#merge(before, item)) {
+    if (before !== undefined && this.#merge(before, own)) {
       before.waiters.push(waiter);
       return;
     }
-    const write = { item, waiters: [waiter], notBeforeMs: 0, askedMs, alone: false };
+    const write = { item: own, waiters: [waiter], notBeforeMs: 0, askedMs, alone: false };
     this.#bytes += item.bytes?.length ?? 0;
+    this.#length += 1;
     this.#mergeable.set(item.key, write);
-    this.#waiting.push(write);
+    const last = this.#sections.at(-1);
+    const section = last === undefined || last.invalidations.length > 0 ? this.#newSection() : last;
+    laneOf(section, item.key).push(write);
   }
 
+  /** @throws CacheError ERR_OVERLOADED */
   pushInvalidation(names: readonly string[], waiter: Waiter): void {
     this.#checkRoom(0);
+    this.#calls += 1;
+    this.#length += 1;
     this.#mergeable.clear();
-    this.#waiting.push({ names, waiter });
+    (this.#sections.at(-1) ?? this.#newSection()).invalidations.push({ names, waiter });
   }
 
-  /** Puts writes back at the head, in their order, after a batch that is known to have been undone. */
+  /** Puts writes back, each at the head of its key's lane, in their order, after a batch that is known to have been undone. */
   unshift(writes: readonly PendingWrite[]): void {
-    for (const write of writes) this.#bytes += write.item.bytes?.length ?? 0;
-    this.#waiting.unshift(...writes);
+    if (writes.length === 0) return;
+    const byKey = new Map<string, PendingWrite[]>();
+    for (const write of writes) {
+      this.#count(write, 1);
+      const group = byKey.get(write.item.key);
+      if (group === undefined) byKey.set(write.item.key, [write]);
+      else group.push(write);
+    }
+    const { lanes } = this.#sections[0] ?? this.#newSection();
+    for (const [key, group] of byKey) lanes.set(key, Lane.of(group.concat(lanes.get(key)?.rest() ?? [])));
   }
 
   /** Takes the next batch off the queue; undefined where nothing may go now. */
   take(nowMs: number): Batch | undefined {
-    const first = this.#waiting.find((waiting) => isInvalidation(waiting) || waiting.notBeforeMs <= nowMs);
+    const [first] = this.#sections;
     if (first === undefined) return undefined;
-    if (isInvalidation(first)) return this.#takeInvalidations();
-    const writes = this.#takeWrites(nowMs);
-    if (writes.length > 0) return { kind: 'items', writes };
-    return this.#waiting.some(isInvalidation) ? this.#takeInvalidations() : undefined;
+    const writes = this.#takeWrites(first.lanes, nowMs);
+    if (writes.length === 0 && first.invalidations.length > 0) return this.#takeInvalidations(first);
+    if (first.lanes.size === 0 && first.invalidations.length === 0) this.#sections.shift();
+    return writes.length > 0 ? { kind: 'items', writes } : undefined;
   }
 
   /** Takes everything off, to tell the callers that it failed. */
   takeAll(): Waiter[] {
-    const waiters = this.#waiting.flatMap((waiting) => (isInvalidation(waiting) ? [waiting.waiter] : waiting.waiters));
-    this.#waiting = [];
+    const waiters: Waiter[] = [];
+    for (const { lanes, invalidations } of this.#sections) {
+      for (const lane of lanes.values())
+        for (const write of lane.rest()) for (const each of write.waiters) waiters.push(each);
+      for (const { waiter } of invalidations) waiters.push(waiter);
+    }
+    this.#sections = [];
     this.#mergeable.clear();
+    this.#length = 0;
+    this.#calls = 0;
     this.#bytes = 0;
     return waiters;
   }
 
   /** When the first of the held-up writes may go. */
   get nextMs(): number {
-    return this.#waiting.reduce(
-      (least, w) => Math.min(least, isInvalidation(w) ? 0 : w.notBeforeMs),
-      Number.POSITIVE_INFINITY,
-    );
+    let leastMs = Number.POSITIVE_INFINITY;
+    for (const lane of this.#sections[0]?.lanes.values() ?? []) {
+      leastMs = Math.min(leastMs, lane.first?.notBeforeMs ?? leastMs);
+    }
+    return leastMs;
   }
 
-  #takeInvalidations(): Batch {
-    const invalidations: PendingInvalidation[] = [];
-    const held: Waiting[] = [];
-    let at = 0;
-    // Writes before the first invalidation are held up by locks: they stay behind, as two concurrent calls may.
-    for (; at < this.#waiting.length; at++) {
-      const waiting = this.#waiting[at] as Waiting;
-      if (isInvalidation(waiting)) invalidations.push(waiting);
-      else if (invalidations.length === 0) held.push(waiting);
-      else break;
-    }
-    this.#waiting = [...held, ...this.#waiting.slice(at)];
+  #newSection(): Section {
+    const section = { lanes: new Map<string, Lane>(), invalidations: [] };
+    this.#sections.push(section);
+    return section;
+  }
+
+  /** Writes that are left in the section are held up by locks: they stay behind, as two concurrent calls may. */
+  #takeInvalidations({ lanes: held, invalidations }: Section): Batch {
+    this.#length -= invalidations.length;
+    this.#calls -= invalidations.length;
+    this.#sections.shift();
+    if (held.size === 0) return { kind: 'names', invalidations };
+    const { lanes } = this.#sections[0] ?? this.#newSection();
+    for (const [key, lane] of held) lanes.set(key, Lane.of(lane.rest().concat(lanes.get(key)?.rest() ?? [])));
     return { kind: 'names', invalidations };
   }
 
-  #takeWrites(nowMs: number): PendingWrite[] {
+  #takeWrites(lanes: Map<string, Lane>, nowMs: number): PendingWrite[] {
     const writes: PendingWrite[] = [];
-    const rest: Waiting[] = [];
-    const keys = new Set<string>();
     let bytes = 0;
-    let at = 0;
-    for (; at < this.#waiting.length && writes.length < BATCH_ITEMS_MAX; at++) {
-      const waiting = this.#waiting[at] as Waiting;
-      if (isInvalidation(waiting)) break;
-      const size = waiting.item.bytes?.length ?? 0;
-      if (bytes > 0 && bytes + size > BATCH_BYTES_MAX) break;
-      if (keys.has(waiting.item.key) || waiting.notBeforeMs > nowMs) {
-        rest.push(waiting);
-      } else {
-        writes.push(waiting);
-        bytes += size;
-        if (this.#mergeable.get(waiting.item.key) === waiting) this.#mergeable.delete(waiting.item.key);
-      }
-      keys.add(waiting.item.key);
+    for (const lane of lanes.values()) {
+      const write = lane.first;
+      if (write === undefined || write.notBeforeMs > nowMs) continue;
+      const size = write.item.bytes?.length ?? 0;
+      if (writes.length >= BATCH_ITEMS_MAX || (bytes > 0 && bytes + size > BATCH_BYTES_MAX)) break;
+      writes.push(write);
+      bytes += size;
     }
-    this.#bytes -= bytes;
-    this.#waiting = rest.length === 0 && at === this.#waiting.length ? [] : [...rest, ...this.#waiting.slice(at)];
+    for (const write of writes) {
+      const { key } = write.item;
+      this.#count(write, -1);
+      if (this.#mergeable.get(key) === write) this.#mergeable.delete(key);
+      const lane = lanes.get(key) as Lane;
+      lane.shift();
+      // Other keys' turn is before this one's next.
+      lanes.delete(key);
+      if (lane.first !== undefined) lanes.set(key, lane);
+    }
     return writes;
+  }
+
+  #count(write: PendingWrite, sign: 1 | -1): void {
+    this.#length += sign;
+    this.#calls += sign * write.waiters.length;
+    this.#bytes += sign * (write.item.bytes?.length ?? 0);
   }
 
   #merge(before: PendingWrite, item: WriteItem): boolean {
@@ -170,8 +244,21 @@ export class WriteQueue {
   }
 
   #checkRoom(bytes: number): void {
-    if (this.#waiting.length >= WAITING_WRITES_MAX || this.#bytes + bytes > WAITING_BYTES_MAX) {
-      throw new CacheError('ERR_OVERLOADED', `${this.#waiting.length} writes wait for the database already`);
+    if (this.#calls >= WAITING_CALLS_MAX || this.#bytes + bytes > WAITING_BYTES_MAX) {
+      throw new CacheError('ERR_OVERLOADED', `${this.#calls} writes wait for the database already`);
     }
   }
+}
+
+function laneOf({ lanes }: Section, key: string): Lane {
+  const found = lanes.get(key);
+  if (found !== undefined) return found;
+  const lane = new Lane();
+  lanes.set(key, lane);
+  return lane;
+}
+
+/** A value that came in a frame is a view of it, and what waits may wait for long. */
+function unpinned(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer.byteLength - bytes.length > PINNED_BYTES_MAX ? new Uint8Array(bytes) : bytes;
 }
