@@ -17,6 +17,7 @@ import { LIMIT } from '../shared/protocol.js';
 import { ALL, Caller } from './caller.js';
 import type { Connection } from './connection.js';
 import { acquireConnection, releaseConnection } from './connections.js';
+import { setInternals } from './internals.js';
 import { askLease, type Leased, type LeaseOptions } from './lease.js';
 import { Loader } from './loader.js';
 import * as ops from './ops.js';
@@ -37,6 +38,7 @@ export class PgCachedClient implements Cache {
     this.#connection = acquireConnection(options.socket);
     this.#caller = new Caller(options, this.#connection);
     this.#loader = new Loader(this.#caller);
+    setInternals(this, { caller: this.#caller, options });
   }
 
   /** Entries that `set` and `setMany` were given and dropped, the daemon or Postgres being away. */

@@ -54,6 +54,21 @@ export function isInheriting(): boolean {
 }
 
 /**
+ * Names of the log that the load that runs here depends on, if one does that inherits and whose value lies in that place.
+ * @param place the database whose log tells of the names, as `Channel` has it
+ */
+export function dependOn(place: string | undefined, names: readonly string[]): void {
+  const parts = running.getStore();
+  if (parts?.follows({ namespace: '', place, isPlaced: true })) parts.addAll(names);
+}
+
+/** What the load that runs here has read is not all known: its value is not to be stored. */
+export function loseParts(): void {
+  const parts = running.getStore();
+  if (parts !== undefined) parts.isIncomplete = true;
+}
+
+/**
  * Runs a load whose reads are parts of its value, or (with undefined) nobody's: a load that does not inherit hides what it
  * reads from the one around it, just as its value does when it is found.
  */

@@ -20,6 +20,11 @@ export interface CacheTransaction {
 
 const inTransaction = new AsyncLocalStorage<true>();
 
+/** Whether the work of a `withTransaction` runs here. */
+export function isInTransaction(): boolean {
+  return inTransaction.getStore() !== undefined;
+}
+
 /**
  * Within one transaction a snapshot can't tell what came first, so no cache write is made there.
  * @throws CacheError ERR_INVALID_ARGUMENT inside `withTransaction`

@@ -1,0 +1,136 @@
+import type pg from 'pg';
+import { knownFacts } from './classifier.js';
+import type { StatementFacts } from './facts.js';
+import { type QueryCall, queryCall } from './request.js';
+import type { QueryRunner } from './runner.js';
+import { type DriverClient, forgetSession, isIdle } from './session.js';
+import { runLogged, type WriteLog } from './writes.js';
+
+/** What a statement on a connection may have to be told to. */
+export interface Listeners {
+  readonly runner: QueryRunner;
+  readonly log: WriteLog;
+}
+
+/** The last of the calls of a connection that are under way. */
+const lastCalls = new WeakMap<object, Promise<unknown>>();
+
+/** One call at a time, in the order in which they come: then each knows in what state of the connection it begins. */
+function inTurn<T>(client: DriverClient, run: () => Promise<T>): Promise<T> {
+  const before = lastCalls.get(client);
+  const result = before === undefined ? run() : before.then(run);
+  const ended = result.then(
+    () => {},
+    () => {},
+  );
+  lastCalls.set(client, ended);
+  void ended.then(() => {
+    if (lastCalls.get(client) === ended) lastCalls.delete(client);
+  });
+  return result;
+}
+
+/**
+ * Runs a call on a connection as the driver would, logs what it writes, and sees to it that what is read through the cache
+ * once it resolves is not older.
+ */
+export async function runCall(
+  client: DriverClient,
+  call: QueryCall,
+  { runner, log }: Listeners,
+): Promise<pg.QueryResult> {
+  const facts = call.text === undefined ? undefined : knownFacts(call.text);
+  if (!facts?.keepsSession) forgetSession(client);
+  const send = () => (client.query as (...args: unknown[]) => Promise<pg.QueryResult>).apply(client, [...call.args]);
+  const statements = facts === undefined ? [] : log.statements(facts);
+  try {
+    if (facts === undefined || statements.length === 0) {
+      const result = await send();
+      if (call.request !== undefined) await runner.follow(client, call.request);
+      return result;
+    }
+    return await runLogged(client, send, statements, isIdle(client) && canBeInside(facts));
+  } finally {
+    if (facts?.changesCatalog) runner.forgetCatalog();
+    // Also where it failed: a connection that broke says nothing of what became of a commit.
+    if (facts !== undefined && mayHaveCommitted(facts, client)) await runner.wrote();
+  }
+}
+
+/** What can run in a transaction of ours: one statement that writes rows; definitions and more than one statement may not. */
+const canBeInside = (facts: StatementFacts) =>
+  facts.written.length > 0 &&
+  !facts.changesAll &&
+  facts.step === undefined &&
+  facts.bypass !== 'it is more than one statement';
+
+function mayHaveCommitted(facts: StatementFacts, client: DriverClient): boolean {
+  if (facts.step === 'commit') return true;
+  const isWrite = facts.written.length > 0 || facts.changesAll || facts.changesCatalog;
+  return isWrite && client.getTransactionStatus() !== 'T';
+}
+
+type Query = pg.PoolClient['query'];
+
+/** A connection that a pool has given out, with a `query` that is heard of. All else is the connection's own. */
+export function cachedClient(client: DriverClient, listeners: Listeners): pg.PoolClient {
+  const query = (...args: unknown[]): unknown => {
+    let call: QueryCall | undefined;
+    try {
+      call = queryCall(args);
+    } catch {
+      // The driver says it better.
+    }
+    const own = client.query as (...all: unknown[]) => unknown;
+    if (call === undefined) return own.apply(client, args);
+    if (typeof (args[0] as { submit?: unknown } | null)?.submit === 'function')
+      return submit(client, args, call, listeners);
+    const taken = call;
+    return answer(
+      inTurn(client, () => runCall(client, taken, listeners)),
+      call.callback,
+    );
+  };
+  return new Proxy(client, {
+    get(target, property) {
+      if (property === 'query') return query as Query;
+      const value: unknown = Reflect.get(target, property, target);
+      if (typeof value !== 'function' || property === 'constructor') return value;
+      return value.bind(target);
+    },
+  });
+}
+
+/** A cursor, a stream or a COPY: the driver runs it; what it writes is logged after it, in its transaction if there is one. */
+function submit(
+  client: DriverClient,
+  args: readonly unknown[],
+  { text }: QueryCall,
+  { runner, log }: Listeners,
+): unknown {
+  const begin = () => {
+    forgetSession(client);
+    (client.query as (...all: unknown[]) => unknown).apply(client, [...args]);
+    const statements = text === undefined ? [] : log.statements(knownFacts(text));
+    if (statements.length === 0) return;
+    void Promise.allSettled(statements.map((one) => client.query(one))).then(() => runner.wrote());
+  };
+  const before = lastCalls.get(client);
+  if (before === undefined) begin();
+  else void before.then(begin);
+  return args[0];
+}
+
+/** By the callback, where there is one, else by the promise. */
+export function answer<T>(
+  run: Promise<T>,
+  callback: ((error: Error | undefined, result?: T) => void) | undefined,
+): Promise<T> | undefined {
+  if (callback === undefined) return run;
+  // On a turn of its own: what the callback throws is its caller's, not a rejection of ours.
+  run.then(
+    (result) => process.nextTick(callback, undefined, result),
+    (error: Error) => process.nextTick(callback, error),
+  );
+  return undefined;
+}

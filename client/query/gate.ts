@@ -1,0 +1,134 @@
+import { randomUUID } from 'node:crypto';
+import type pg from 'pg';
+import { CacheError } from '../../shared/errors.js';
+import { tagName } from '../../shared/table/names.js';
+import { TABLES_NAMESPACE } from '../../shared/table-tags.js';
+import { PgCachedClient } from '../client.js';
+import { type Internals, internalsOf } from '../internals.js';
+import * as ops from '../ops.js';
+import { dependOn, within } from '../parts.js';
+import { type DriverClient, type Session, sessionOf } from './session.js';
+import { withClient } from './with-client.js';
+
+/** How long a first query waits for a daemon that is on its way. */
+const READY_MS = 1000;
+/** After a proof has failed it is not tried again for so long. */
+const PROOF_RETRY_MS = 2000;
+
+/** What was proven of pool and cache: queries of such sessions may be cached in this place. */
+export interface Passage {
+  readonly bypass: undefined;
+  readonly session: Session;
+  readonly place: string;
+}
+export type Admission = Passage | { readonly bypass: string };
+
+/**
+ * Proves, before anything is cached, that the log that the pool's commits are written to is the one that the cache's
+ * daemon follows: an entry of the cache that depends on a tag made up for this is invalidated through the pool, in SQL, and
+ * must be gone. This fails, as it should, for another database, for a standby, and without the right to do so.
+ */
+export class Gate {
+  readonly #pool: pg.Pool;
+  readonly #cache: PgCachedClient;
+  readonly #internals: Internals;
+  /** The namespace whose tags are tables. */
+  readonly tables: PgCachedClient;
+  #admission: Promise<Admission> | undefined;
+  #failedMs: number | undefined;
+
+  /** @throws CacheError ERR_INVALID_ARGUMENT for a cache that is no client of a daemon */
+  constructor(pool: pg.Pool, cache: PgCachedClient) {
+    const internals = internalsOf(cache);
+    if (internals === undefined) {
+      throw new CacheError(
+        'ERR_INVALID_ARGUMENT',
+        'cache must be a client that connect() made: commits are heard by its daemon',
+      );
+    }
+    this.#pool = pool;
+    this.#cache = cache;
+    this.#internals = internals;
+    this.tables = new PgCachedClient({ ...internals.options, namespace: TABLES_NAMESPACE, near: undefined });
+  }
+
+  /** What was proven, or why nothing is to be cached for now. Never rejects. */
+  async admission(): Promise<Admission> {
+    const known = await this.#admission;
+    const isRecent = this.#failedMs !== undefined && performance.now() - this.#failedMs < PROOF_RETRY_MS;
+    if (known !== undefined && (known.bypass === undefined ? known.place === this.#place : isRecent)) return known;
+    // Who came meanwhile has begun another proof already.
+    if (this.#admission === undefined || (await this.#admission) === known) this.#begin();
+    return this.#admission ?? { bypass: 'nothing is proven yet' };
+  }
+
+  /** Something is not as it was proven. */
+  reset(): void {
+    this.#admission = undefined;
+  }
+
+  /** Has the daemon look at what is committed: what is read after this through the cache is not older. */
+  async seeCommits(): Promise<void> {
+    await this.#internals.caller.seeCommits();
+  }
+
+  get #place(): string | undefined {
+    return this.#internals.caller.channel.place;
+  }
+
+  #begin(): void {
+    this.#failedMs = undefined;
+    this.#admission = within(undefined, () => this.#prove()).then(
+      (admission) => {
+        if (admission.bypass !== undefined) this.#failedMs = performance.now();
+        return admission;
+      },
+      (error: unknown) => {
+        this.#failedMs = performance.now();
+        return { bypass: `nothing is proven of the cache: ${(error as Error).message}` };
+      },
+    );
+  }
+
+  async #prove(): Promise<Admission> {
+    const { caller, options } = this.#internals;
+    const tables = internalsOf(this.tables)!.caller.channel;
+    const patienceMs = Math.min(READY_MS, options.timeoutMs);
+    await Promise.all([caller.channel.ready(patienceMs), tables.ready(patienceMs)]);
+    const { place } = caller.channel;
+    const { invalidateFunction } = tables;
+    if (place === undefined || tables.place !== place || invalidateFunction === undefined) {
+      return { bypass: `the namespaces ${options.namespace} and ${TABLES_NAMESPACE} do not lie whole on one database` };
+    }
+    // A namespace gets its functions when it is first used.
+    await this.tables.has('-');
+    return withClient(this.#pool, async (client): Promise<Admission> => {
+      if (typeof client.getTransactionStatus !== 'function')
+        return { bypass: 'the driver is not the one in JavaScript' };
+      const session = await sessionOf(client);
+      if (session.isStandby) return { bypass: 'the pool reads from a standby: its rows may be older than the log' };
+      const isOne = await this.#isOneDatabase(client, place, invalidateFunction);
+      return isOne
+        ? { bypass: undefined, session, place }
+        : { bypass: "the pool's database is not the one that the cache's daemon follows, or the cache stores nothing" };
+    });
+  }
+
+  async #isOneDatabase(client: DriverClient, place: string, invalidateFunction: string): Promise<boolean> {
+    const tag = `proof/${randomUUID()}`;
+    const key = `pgcached ${tag}`;
+    const load = () => {
+      dependOn(place, [tagName(TABLES_NAMESPACE, tag)]);
+      return true;
+    };
+    await this.#cache.getOrSet(key, load, { ttl: 60, inherit: true });
+    if ((await this.#cache.get(key)) !== true) return false;
+    try {
+      await client.query(`SELECT ${invalidateFunction}('tag', $1)`, [tag]);
+      await this.#internals.caller.channel.call(ops.SYNC, []);
+      return (await this.#cache.get(key)) === undefined;
+    } finally {
+      await this.#cache.delete(key).catch(() => {});
+    }
+  }
+}

@@ -1,0 +1,248 @@
+import { createHash } from 'node:crypto';
+import type pg from 'pg';
+import type { GetOrSetOptions, LoadContext } from '../../shared/cache.js';
+import { CacheError } from '../../shared/errors.js';
+import { tagName, wholeNames } from '../../shared/table/names.js';
+import { manyRowsTag, TABLES_NAMESPACE, tableTag } from '../../shared/table-tags.js';
+import { dependOn, isInheriting, loseParts } from '../parts.js';
+import { isInTransaction } from '../transaction.js';
+import type { AskCatalog } from './catalog.js';
+import { type Classified, Classifier, knownFacts } from './classifier.js';
+import { Gate, type Passage } from './gate.js';
+import type { CheckedPoolOptions } from './options.js';
+import { bytesOf, RAW_TYPES, type RawResult, rawResult, resultOf } from './raw-result.js';
+import type { QueryCacheOptions, QueryRequest } from './request.js';
+import { type DriverClient, isIdle, type Session, sessionOf } from './session.js';
+import { CacheStats } from './stats.js';
+import { tableNamed, ttlOf } from './table-ttl.js';
+import { withClient } from './with-client.js';
+
+type Known = Extract<Classified, { readonly bypass: undefined }>;
+
+/** A query that may be cached, and how. */
+interface Admitted {
+  readonly request: QueryRequest;
+  readonly passage: Passage;
+  readonly classified: Known;
+  readonly options: GetOrSetOptions;
+}
+
+/** Runs queries of one pool through the cache. */
+export class QueryRunner {
+  readonly gate: Gate;
+  readonly stats = new CacheStats();
+  readonly #pool: pg.Pool;
+  readonly #options: CheckedPoolOptions;
+  readonly #classifier: Classifier;
+  /** Writes of this pool that were acknowledged. */
+  #writes = 0;
+  /** How many there were when a result of this process was begun. */
+  readonly #begunAt = new WeakMap<object, number>();
+
+  /** @throws CacheError ERR_INVALID_ARGUMENT */
+  constructor(pool: pg.Pool, options: CheckedPoolOptions) {
+    this.#pool = pool;
+    this.#options = options;
+    this.gate = new Gate(pool, options.cache);
+    this.#classifier = new Classifier(options.catalogTtlMs);
+  }
+
+  /** What the catalog said counts no more. */
+  forgetCatalog(): void {
+    this.#classifier.forget();
+  }
+
+  /** Something was written through the pool and is committed, or may be: later reads are not to be older. */
+  async wrote(): Promise<void> {
+    this.#writes += 1;
+    await this.gate.seeCommits();
+  }
+
+  /** @param table 'products' or 'shop.products' */
+  async invalidateTable(table: string): Promise<void> {
+    const name = tableNamed(table);
+    this.stats.invalidations += 1;
+    this.stats.tableInvalidations += 1;
+    await this.gate.tables.invalidateTags([tableTag(name), manyRowsTag(name)]);
+    await this.wrote();
+  }
+
+  async invalidateAll(): Promise<void> {
+    this.stats.invalidations += 1;
+    await this.gate.tables.clear();
+    await this.wrote();
+  }
+
+  /**
+   * Which tables and rows a query reads, or why that can't be known.
+   * @param parameters what it is sent with
+   */
+  async classify({ text, parameters = [] }: Pick<QueryRequest, 'text' | 'parameters'>): Promise<Classified> {
+    const admission = await this.gate.admission();
+    if (admission.bypass !== undefined) return admission;
+    return this.#classifier.classify(text, parameters, this.#asking(admission.session));
+  }
+
+  /**
+   * A result from the cache, or of the query's own run, which is then cached.
+   * @returns undefined where it is not to be cached; `onBypass` was told
+   */
+  async run(request: QueryRequest): Promise<pg.QueryResult | undefined> {
+    const admitted = await this.#admit(request);
+    if (typeof admitted !== 'string') return this.#cached(admitted);
+    this.stats.bypasses += 1;
+    this.#options.onBypass({ text: request.text, reason: admitted });
+    return undefined;
+  }
+
+  async #admit(request: QueryRequest): Promise<Admitted | string> {
+    const { text, cache } = request;
+    if (isInTransaction()) return 'it runs inside withTransaction';
+    if (cache === false) return 'it was asked not to be';
+    const { bypass } = knownFacts(text);
+    if (bypass !== undefined) return bypass;
+    const isAsked = cache !== undefined;
+    if (!isAsked && this.#options.tableTtlMs.size === 0 && !isInheriting()) return 'no table has a cacheTtl';
+    const passage = await this.gate.admission();
+    if (passage.bypass !== undefined) return passage.bypass;
+    const { parameters = [] } = request;
+    const asking = this.#asking(passage.session);
+    const classified = await this.#classifier
+      .classify(text, parameters, asking)
+      .catch((error: Error) => ({ bypass: error.message }));
+    if (classified.bypass !== undefined) return classified.bypass;
+    const own: QueryCacheOptions = typeof cache === 'object' ? cache : {};
+    const ttl = isAsked
+      ? (own.ttl ?? this.#options.defaultTtlMs / 1000)
+      : ttlOf(classified.named, this.#options.tableTtlMs);
+    // What is made of it is to die with its tables also where it is not kept itself.
+    if (ttl === undefined && !isInheriting()) return 'not all of its tables have a cacheTtl';
+    const { tags, grace, beta, coalesce } = own;
+    const given = { tags, grace, beta, coalesce };
+    const options = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+    return {
+      request,
+      passage,
+      classified,
+      options: { ...options, inherit: true, ...(ttl === undefined ? {} : { ttl }) },
+    };
+  }
+
+  async #cached(admitted: Admitted): Promise<pg.QueryResult> {
+    const { request, passage, options } = admitted;
+    if (options.ttl === undefined) return this.#made(await this.#execute(admitted, undefined), admitted);
+    const askedAt = this.#writes;
+    const own: { result?: RawResult; error?: unknown } = {};
+    const load = async (context: LoadContext) => {
+      try {
+        own.result = await this.#execute(admitted, context);
+        return own.result;
+      } catch (error) {
+        own.error = error;
+        throw error;
+      }
+    };
+    let result: RawResult;
+    try {
+      result = await this.#options.cache.getOrSet<RawResult>(keyOf(request, passage.session), load, options);
+    } catch (error) {
+      result = await this.#instead(error, own, admitted);
+    }
+    // While the daemon is away calls share a run in this process: one that began before a write is no answer after it.
+    if ((this.#begunAt.get(result) ?? askedAt) < askedAt) result = await this.#execute(admitted, undefined);
+    if (own.result === undefined) this.stats.hits += 1;
+    else this.stats.misses += 1;
+    return this.#made(result, admitted);
+  }
+
+  /** The query's own error as the driver threw it; somebody else's may have been of his connection: then it is run here. */
+  async #instead(error: unknown, own: { result?: RawResult; error?: unknown }, admitted: Admitted): Promise<RawResult> {
+    if (own.error !== undefined) throw own.error;
+    if (own.result !== undefined) return own.result;
+    const isCacheAway =
+      error instanceof CacheError && ['ERR_UNAVAILABLE', 'ERR_CLOSED', 'ERR_TIMEOUT'].includes(error.code);
+    if (isCacheAway) throw error;
+    return this.#execute(admitted, undefined);
+  }
+
+  #made(result: RawResult, { request, passage }: Admitted): pg.QueryResult {
+    return resultOf(result, request.rowMode, request.types ?? passage.session.types);
+  }
+
+  /** Runs the query on a connection of the pool, and lets the load that runs here depend on what it reads. */
+  #execute({ request, passage, classified }: Admitted, context: LoadContext | undefined): Promise<RawResult> {
+    const begunAt = this.#writes;
+    return withClient(this.#pool, async (client) => {
+      const isSame = await this.#follow(client, passage, classified);
+      if (!isSame) context?.skip();
+      const result = rawResult(await client.query(driverQuery(request)));
+      if (bytesOf(result) > this.#options.maxResultBytes) context?.skip();
+      else if (context !== undefined && isSame) this.stats.sets += 1;
+      this.#begunAt.set(result, begunAt);
+      return result;
+    });
+  }
+
+  /** What is read on this connection becomes part of what is made of it; or that is not to be kept, where it can't be known. */
+  async #follow(client: DriverClient, { session, place }: Passage, { tags }: Known): Promise<boolean> {
+    const isSame = isIdle(client) && isSameSession(await sessionOf(client), session);
+    if (isSame) {
+      dependOn(place, [...wholeNames(TABLES_NAMESPACE), ...tags.map((tag) => tagName(TABLES_NAMESPACE, tag))]);
+    } else {
+      this.gate.reset();
+      loseParts();
+    }
+    return isSame;
+  }
+
+  /** The same for a query that the caller runs himself, on a connection that he has checked out. */
+  async follow(client: DriverClient, request: QueryRequest): Promise<void> {
+    if (!isInheriting() || knownFacts(request.text).read === undefined) return;
+    if (!isIdle(client)) {
+      loseParts();
+      return;
+    }
+    const admission = await this.gate.admission();
+    const classified = await this.classify(request);
+    if (admission.bypass === undefined && classified.bypass === undefined)
+      await this.#follow(client, admission, classified);
+  }
+
+  /** Asks on a connection of the same session, whose names mean the same. */
+  #asking(session: Session): AskCatalog {
+    return (text, values) =>
+      withClient(this.#pool, async (client) => {
+        if (!isIdle(client) || !isSameSession(await sessionOf(client), session)) {
+          this.gate.reset();
+          throw new CacheError('ERR_DATABASE', "the pool's connections differ in their settings");
+        }
+        const { rows } = await client.query({ text, values });
+        return rows as Record<string, unknown>[];
+      });
+  }
+}
+
+function isSameSession(one: Session, other: Session): boolean {
+  return !one.isStandby && !one.hasTemporary && one.server === other.server && one.settings === other.settings;
+}
+
+function driverQuery({ text, parameters, name, queryTimeoutMs }: QueryRequest): pg.QueryArrayConfig {
+  const config = {
+    text,
+    rowMode: 'array' as const,
+    types: RAW_TYPES as unknown as pg.CustomTypesConfig,
+    ...(parameters === undefined ? {} : { values: parameters.map(({ sent }) => sent) }),
+    ...(name === undefined ? {} : { name }),
+    ...(queryTimeoutMs === undefined ? {} : { query_timeout: queryTimeoutMs }),
+  };
+  return config;
+}
+
+/** Of the text, what it is sent with, and the session. What the rows are made to be is each caller's own affair. */
+function keyOf({ text, parameters = [] }: QueryRequest, { settings }: Session): string {
+  const values = parameters.map(({ sent }) => (Buffer.isBuffer(sent) ? { buffer: sent.toString('base64') } : sent));
+  const digest = createHash('sha256')
+    .update(JSON.stringify([settings, text, values]))
+    .digest('base64url');
+  return `query ${digest}`;
+}
