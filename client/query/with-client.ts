@@ -1,7 +1,12 @@
 import type pg from 'pg';
+import { CacheError } from '../../shared/errors.js';
 import type { DriverClient } from './session.js';
 
-/** Runs work on a connection of the pool; one on which it fails is thrown away, as the pool does after a query of its own. */
+/** What the server refused, or we did: the connection is as good as before. */
+const isHarmless = (error: Error) =>
+  error instanceof CacheError || (error as { severity?: unknown }).severity === 'ERROR';
+
+/** Runs work on a connection of the pool; one that broke, that may still be busy or is left in a transaction is thrown away. */
 export async function withClient<T>(pool: pg.Pool, work: (client: DriverClient) => Promise<T>): Promise<T> {
   const client = (await pool.connect()) as DriverClient;
   let failed: Error | undefined;
@@ -13,7 +18,8 @@ export async function withClient<T>(pool: pg.Pool, work: (client: DriverClient) 
   try {
     return await work(client);
   } catch (error) {
-    failed ??= error as Error;
+    const isOver = client.getTransactionStatus?.() === 'I';
+    if (!isOver || !isHarmless(error as Error)) failed ??= error as Error;
     throw error;
   } finally {
     client.removeListener('error', onError);
