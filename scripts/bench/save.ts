@@ -1,5 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chartsOf } from './charts.js';
 import type { ContenderName } from './contenders.js';
@@ -21,10 +21,17 @@ export interface Run {
   readonly visibility: readonly VisibilityFound[];
 }
 
-/** From dist/scripts/bench/. */
-const DOCS = fileURLToPath(new URL('../../../docs/bench', import.meta.url));
+/** Seen from dist/scripts/bench/. */
+export const DOCS = fileURLToPath(new URL('../../../docs/bench', import.meta.url));
 
-export const jsonOf = (run: Run): string => `${JSON.stringify(run, undefined, 2)}\n`;
+/** A result a line; four figures, more than such a measurement is good for. */
+export function jsonOf({ results, ...rest }: Run): string {
+  const short = (_key: string, value: unknown) =>
+    typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value;
+  const rows = results.map((result) => JSON.stringify(result, short)).join(',\n');
+  const head = JSON.stringify(rest, short, 2).slice(0, -2);
+  return `${head},\n  "results": [\n${rows}\n  ]\n}\n`;
+}
 
 export function textOf(run: Run): string {
   return sections(run)
@@ -63,4 +70,12 @@ export function save(run: Run, asked: string | undefined): string {
   const page = `# A run of the benchmarks\n\nMade by \`npm run bench\`; [performance](../performance.md) says what is measured. Only ratios carry over to another machine.\n\n`;
   writeFileSync(join(folder, 'README.md'), `${page}${textOf(run)}\n## Charts\n\n${images}`);
   return folder;
+}
+
+/** Writes a page under docs/bench/, or where it was asked for. @returns where */
+export function savePage(name: string, title: string, text: string, asked: string | undefined): string {
+  const file = asked === undefined ? join(DOCS, name) : resolve(asked);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `${title}${text}`);
+  return file;
 }

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,35 +24,44 @@ export interface Servers {
   cpu(): Readonly<Record<ServerName | 'postgres', number | undefined>>;
   /** Resident memory of the first daemon and of a peer, in bytes. */
   rss(of: ServerName): number | undefined;
+  /** Takes Postgres down as a crash would, and starts it again; resolves when it accepts connections. */
+  crashPostgres(): Promise<void>;
+  /** Ends the first daemon with SIGTERM and starts it again; resolves when it is ready. */
+  restartDaemon(): Promise<void>;
   stop(): Promise<void>;
 }
 
 export interface ServerOptions {
   readonly daemonArguments?: readonly string[];
+  /** Of postgresql.conf. */
+  readonly settings?: Readonly<Record<string, string | number>>;
   /** Default: none. One that is not installed is left out. */
   readonly peers?: readonly ('redis' | 'memcached')[];
 }
 
 export async function startServers(options: ServerOptions = {}): Promise<Servers> {
   const folder = mkdtempSync(join(tmpdir(), 'pgcached-bench-'));
-  const postgres = await startPostgres({
-    dataDir: join(folder, 'postgres'),
-    onParentDeath: 'immediate',
-    removeOnParentDeath: [folder],
-  });
+  const openPostgres = () =>
+    startPostgres({
+      dataDir: join(folder, 'postgres'),
+      onParentDeath: 'immediate',
+      removeOnParentDeath: [folder],
+      settings: options.settings ?? {},
+    });
+  let postgres = await openPostgres();
   const daemonSockets = [join(folder, 'a', 'a.sock'), join(folder, 'b', 'b.sock')] as const;
   const echoSocket = join(folder, 'echo.sock');
-  const daemons = await Promise.all(
-    daemonSockets.map((socket, index) =>
-      startDaemon(socket, join(folder, `state-${index}`), postgres.url, options.daemonArguments ?? []),
-    ),
-  );
+  const startNth = (index: number) =>
+    startDaemon(daemonSockets[index]!, join(folder, `state-${index}`), postgres.url, options.daemonArguments ?? []);
+  const daemons = await Promise.all(daemonSockets.map((_, index) => startNth(index)));
   const echo = spawn(process.execPath, [ECHO, echoSocket], { stdio: ['pipe', 'pipe', 'inherit'] });
   await says(echo, echo.stdout!, 'ready');
   const redis = options.peers?.includes('redis') ? await startRedis(folder) : undefined;
   const memcached = options.peers?.includes('memcached') ? await startMemcached(folder) : undefined;
-  const pids = { daemon: daemons[0]!.pid, echo: echo.pid, redis: redis?.pid, memcached: memcached?.pid };
-  const cpuOf = (name: ServerName) => (pids[name] === undefined ? undefined : cpuUsOf([pids[name]]));
+  const pids = () => ({ daemon: daemons[0]!.pid, echo: echo.pid, redis: redis?.pid, memcached: memcached?.pid });
+  const of = <T>(name: ServerName, ask: (pid: number) => T) =>
+    pids()[name] === undefined ? undefined : ask(pids()[name]!);
+  const cpuOf = (name: ServerName) => of(name, (pid) => cpuUsOf([pid]));
   return {
     addresses: {
       databaseUrl: postgres.url,
@@ -68,23 +78,29 @@ export async function startServers(options: ServerOptions = {}): Promise<Servers
       memcached: cpuOf('memcached'),
       postgres: cpuUsOf([postgres.pid, ...childrenOf(postgres.pid)]),
     }),
-    rss: (of) => (pids[of] === undefined ? undefined : rssOf(pids[of])),
+    rss: (name) => of(name, rssOf),
+    async crashPostgres() {
+      await postgres.stop('immediate');
+      postgres = await openPostgres();
+    },
+    async restartDaemon() {
+      await end(daemons[0]!);
+      daemons[0] = await startNth(0);
+    },
     async stop() {
       echo.kill();
       await Promise.all([redis?.stop(), memcached?.stop()]);
-      await Promise.all(
-        daemons.map(
-          (daemon) =>
-            new Promise<void>((resolve) => {
-              daemon.once('exit', () => resolve());
-              daemon.kill('SIGTERM');
-            }),
-        ),
-      );
+      await Promise.all(daemons.map(end));
       await postgres.stop('fast');
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+async function end(daemon: ChildProcess): Promise<void> {
+  const ended = once(daemon, 'exit');
+  daemon.kill('SIGTERM');
+  await ended;
 }
 
 function versionsOf(peers: Readonly<Record<string, Peer | undefined>>): Record<string, string> {
