@@ -8,6 +8,7 @@ import { get } from './commands/get.js';
 import { incr } from './commands/incr.js';
 import { invalidate } from './commands/invalidate.js';
 import { migrate } from './commands/migrate.js';
+import { purge } from './commands/purge.js';
 import { set } from './commands/set.js';
 import { status } from './commands/status.js';
 import { top } from './commands/top.js';
@@ -25,6 +26,7 @@ export const COMMANDS: readonly Command[] = [
   remove,
   incr,
   invalidate,
+  purge,
   clear,
   watch,
   unwatch,

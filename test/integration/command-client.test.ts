@@ -47,7 +47,11 @@ test('drops what has a tag', async () => {
   await client.set('b', 2, { tags: ['blue'] });
   assert.equal(await pgcached('invalidate', 'red', 'green'), { code: 0, stdout: '', stderr: '' });
   assert.equal(await client.getMany(['a', 'b']), new Map([['b', 2]]));
+  await client.set('page', 1, { tags: ['url:example.org/a?b=1'] });
+  assert.equal(await pgcached('purge', 'https://Example.org:443/a?b=1'), { code: 0, stdout: '', stderr: '' });
+  assert.is(await client.get('page'), undefined);
   await client.close();
+  assert.is.not((await pgcached('purge', '/a')).code, 0);
   assert.is((await pgcached('invalidate')).code, 2);
   assert.is((await pgcached('invalidate', '')).code, 2);
 });

@@ -77,7 +77,7 @@ test('each command is told of in docs/command.md and in the CHANGELOG', () => {
 
 test('each npm script and each file that the README names is there', () => {
   const text = [readme, ...pages.map(readSource)].join('\n');
-  const scripts = [...text.matchAll(/\bnpm run ([\w:]+)/g)].map((match) => match[1]!);
+  const scripts = [...text.matchAll(/\bnpm run ([\w:-]+)/g)].map((match) => match[1]!);
   none(scripts.filter((name) => manifest.scripts[name] === undefined));
   const files = [...text.matchAll(/(?:\.\/|sudo )(scripts\/[\w-]+)/g)].map((match) => match[1]!);
   assert.ok(files.includes('scripts/start'));

@@ -57,7 +57,10 @@ export const ANSWERING: readonly Behaviour[] = [
   },
   {
     name: 'ranges of a whole body',
-    handler: () => said('max-age=60', DIGITS, { etag: '"v1"', 'content-type': 'application/x-digits' }),
+    handler: () => ({
+      headers: { 'cache-control': 'max-age=60', etag: '"v1"', 'content-type': 'application/x-digits' },
+      body: Buffer.from(DIGITS),
+    }),
     async check(site) {
       await site.get('/');
       const range = async (value: string, others = {}) => {
