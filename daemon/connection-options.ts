@@ -3,12 +3,18 @@ import { CacheError } from '../shared/errors.js';
 import type { Config } from './config.js';
 import type { Environment } from './options.js';
 
-/** Connections of a worker for looks and wake-ups, which wait for no statement of another kind. */
-export const LOOK_CONNECTIONS = 2;
+/** Connections of the main thread for small statements. Looks and wake-ups wait for no statement of another kind. */
+export const DIRECT_CONNECTIONS = { reads: 2, writes: 2, looks: 2 } as const;
 
-/** The most connections that one daemon opens: each worker's for reads, writes and looks, and the listener's. */
+/** Connections of a worker for the looks that bring much. */
+export const LOOK_CONNECTIONS = 1;
+
+/** Those of the main thread, and the listener's. */
+export const MAIN_CONNECTIONS = DIRECT_CONNECTIONS.reads + DIRECT_CONNECTIONS.writes + DIRECT_CONNECTIONS.looks + 1;
+
+/** The most connections that one daemon opens: each worker's for reads, writes and looks, and the main thread's. */
 export const connectionsOf = ({ workers, poolSize }: Pick<Config, 'workers' | 'poolSize'>): number =>
-  workers * (2 * poolSize + LOOK_CONNECTIONS) + 1;
+  workers * (2 * poolSize + LOOK_CONNECTIONS) + MAIN_CONNECTIONS;
 
 /** Any of these says that Postgres's own environment was meant. */
 const POSTGRES_VARIABLES = ['PGHOST', 'PGPORT', 'PGDATABASE', 'PGUSER'] as const;

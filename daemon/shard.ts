@@ -60,7 +60,7 @@ export class Shard {
     this.#onChange = createChangeLog(options.log);
     const connection = connectionOptions(config, node.url);
     this.#database = this.#newDatabase(connection);
-    this.#wakeups = new Wakeups(this.#database, options.clock);
+    this.#wakeups = new Wakeups(this.#database, options.clock, (run) => setImmediate(run));
     this.#follower = this.#newFollower();
     this.#listener = this.#newListener();
     this.#trimmer = this.#newTrimmer();

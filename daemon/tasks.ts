@@ -20,7 +20,6 @@ export interface Space {
 export interface Tasks {
   look(last: string | undefined, rowsMax: number): LookResult;
   incarnate(): boolean;
-  notify(from: string): void;
   read(
     space: Space,
     keys: readonly string[],
@@ -56,12 +55,15 @@ export type TaskResult<Value> =
   | { readonly ok: true; readonly value: Value; readonly notice?: string }
   | { readonly ok: false; readonly kind: FailureKind; readonly message: string; readonly sqlState: string | undefined };
 
-export interface WorkerSettings {
+export interface StatementSettings {
   readonly connection: object;
   readonly pooler: boolean;
-  readonly poolSize: number;
   readonly table: string;
   readonly logged: boolean;
   readonly lockTimeoutMs: number;
   readonly lookTimeoutMs: number;
+}
+
+export interface WorkerSettings extends StatementSettings {
+  readonly poolSize: number;
 }

@@ -15,19 +15,22 @@ export const WAKEUP_GAP_FACTOR = 4;
  * while one is under way, or so soon after it, by the next. A lost one costs others latency, no more, so failures are left
  * alone.
  *
- *     idle -- send --> under way -- answered --> idle            (the gap is kept by who sends next)
- *                      under way -- answered, send meanwhile --> waiting -- gap over --> under way
+ *     idle -- send --> waiting -- gap over, callers told --> under way -- answered ----------------> idle
+ *                                                            under way -- answered, send meanwhile --> waiting
  */
 export class Wakeups {
   readonly #database: Pick<Database, 'notify'>;
   readonly #clock: Clock;
+  readonly #defer: (run: () => void) => void;
   #state: 'idle' | 'waiting' | 'under way' = 'idle';
   #again = false;
   #nextMs = Number.NEGATIVE_INFINITY;
 
-  constructor(database: Pick<Database, 'notify'>, clock: Clock) {
+  /** @param defer runs something when what this turn of the loop has to tell was told: whoever wrote need not wait for this */
+  constructor(database: Pick<Database, 'notify'>, clock: Clock, defer: (run: () => void) => void) {
     this.#database = database;
     this.#clock = clock;
+    this.#defer = defer;
   }
 
   /** Something was written. */
@@ -38,12 +41,9 @@ export class Wakeups {
 
   #sendInTime(): void {
     const waitMs = this.#nextMs - this.#clock.now();
-    if (waitMs <= 0) {
-      void this.#send();
-      return;
-    }
     this.#state = 'waiting';
-    this.#clock.after(waitMs, () => void this.#send());
+    if (waitMs <= 0) this.#defer(() => void this.#send());
+    else this.#clock.after(waitMs, () => void this.#send());
   }
 
   async #send(): Promise<void> {

@@ -7,6 +7,7 @@ import type { Topology } from '../shared/table/topology.js';
 import type { WriteBatch, WriteResult } from '../shared/table/write.js';
 import { packBlob, transfersOf, unpackBlob } from './blob.js';
 import { type Database, DatabaseFailure } from './database.js';
+import { Direct } from './direct.js';
 import type { Space, TaskName, TaskResult, Tasks, WorkerSettings } from './tasks.js';
 import type { TopologyRecord } from './topology.js';
 
@@ -27,14 +28,20 @@ export interface WorkersOptions extends WorkerSettings {
   onNotice(text: string): void;
 }
 
-/** The database through the worker threads: each call is a task, its values one blob that is handed over whole. */
+/**
+ * The database: small statements from the main thread itself (direct.ts), the others through the worker threads, where
+ * each call is a task, its values one blob that is handed over whole.
+ */
 export class WorkersDatabase implements Database, TopologyRecord {
   readonly #pool: Piscina;
+  readonly #direct: Direct;
   readonly #options: WorkersOptions;
 
   constructor(options: WorkersOptions) {
     this.#options = options;
     const { connection, pooler, poolSize, table, logged, lockTimeoutMs, lookTimeoutMs } = options;
+    const settings = { connection, pooler, table, logged, lockTimeoutMs, lookTimeoutMs };
+    this.#direct = new Direct(settings, options.onNotice);
     this.#pool = new Piscina({
       filename: new URL('./worker.js', import.meta.url).href,
       minThreads: options.workers,
@@ -43,14 +50,16 @@ export class WorkersDatabase implements Database, TopologyRecord {
       maxQueue: TASKS_WAITING_MAX,
       // A worker that sleeps on an Atomic between tasks would not hear its sockets.
       atomics: 'disabled',
-      workerData: { connection, pooler, poolSize, table, logged, lockTimeoutMs, lookTimeoutMs },
+      workerData: { ...settings, poolSize } satisfies WorkerSettings,
     });
     // Tasks tell their errors as results; what arrives here is a worker that died, and Piscina starts another.
     this.#pool.on('error', (error: Error) => options.onNotice(`a worker thread failed: ${error.message}`));
   }
 
-  look(last: string | undefined): Promise<LookResult> {
-    return this.#run('look', [last, LOOK_ROWS_MAX]);
+  async look(last: string | undefined): Promise<LookResult> {
+    const result = await this.#direct.look(last);
+    // Many rows: from the same snapshot again, where they hold nobody up.
+    return result.rows === undefined ? this.#run('look', [last, LOOK_ROWS_MAX]) : result;
   }
 
   incarnate(): Promise<boolean> {
@@ -58,25 +67,34 @@ export class WorkersDatabase implements Database, TopologyRecord {
   }
 
   notify(): Promise<void> {
-    return this.#run('notify', [this.#options.daemonId]);
+    return this.#direct.notify(this.#options.daemonId);
   }
 
   async read(namespace: string, keys: readonly string[]): Promise<ReadResult> {
-    const { blob, found, ...rest } = await this.#run('read', [this.#options.space(namespace), keys]);
+    const space = this.#options.space(namespace);
+    const direct = await this.#direct.read(space, keys);
+    if (direct !== undefined) return direct;
+    const { blob, found, ...rest } = await this.#run('read', [space, keys]);
     const values = unpackBlob(blob);
     return { ...rest, found: found.map((entry, index) => ({ ...entry, bytes: values[index] as Uint8Array })) };
   }
 
   write(namespace: string, batch: WriteBatch): Promise<WriteResult> {
+    const space = this.#options.space(namespace);
+    const direct = this.#direct.write(space, batch);
+    if (direct !== undefined) return direct;
     const blob = packBlob(batch.items.map((item) => item.bytes));
     const items = batch.items.map(({ bytes: _, ...item }) => item);
-    return this.#run('write', [this.#options.space(namespace), { ...batch, items }, blob], transfersOf(blob));
+    return this.#run('write', [space, { ...batch, items }, blob], transfersOf(blob));
   }
 
   fill(namespace: string, fills: readonly Fill[]): Promise<FillResult> {
+    const space = this.#options.space(namespace);
+    const direct = this.#direct.fill(space, fills);
+    if (direct !== undefined) return direct;
     const blob = packBlob(fills.map((fill) => fill.bytes));
     const rest = fills.map(({ bytes: _, ...fill }) => fill);
-    return this.#run('fill', [this.#options.space(namespace), rest, blob], transfersOf(blob));
+    return this.#run('fill', [space, rest, blob], transfersOf(blob));
   }
 
   takeLease(id: ClusterLeaseId, forMs: number): Promise<boolean> {
@@ -112,7 +130,7 @@ export class WorkersDatabase implements Database, TopologyRecord {
   }
 
   async close(): Promise<void> {
-    await this.#pool.destroy();
+    await Promise.all([this.#pool.destroy(), this.#direct.close()]);
   }
 
   async #run<Name extends TaskName>(

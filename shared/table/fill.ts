@@ -1,3 +1,4 @@
+import { type Arrays, PLAIN_ARRAYS, unlessEmpty } from './binary.js';
 import type { SpaceNames } from './names.js';
 import type { Queryable } from './queryable.js';
 import { type Storage, toColumns } from './value.js';
@@ -30,20 +31,33 @@ export async function offerFills(
   db: Queryable,
   space: SpaceNames,
   fills: readonly Fill[],
-  options: { storage: Storage; prepare: boolean; lockTimeoutMs: number },
+  options: { storage: Storage; prepare: boolean; lockTimeoutMs: number; arrays?: Arrays },
 ): Promise<FillResult> {
   const columns = fills.map((fill) => toColumns(fill.bytes, options.storage));
+  const { arrays = PLAIN_ARRAYS } = options;
   const values = [
     options.lockTimeoutMs,
-    fills.map((fill) => fill.key),
-    columns.map((column) => column.value),
-    columns.map((column) => column.packed),
-    fills.map((fill) => fill.ttlMs),
-    fills.map((fill) => arrayLiteral(fill.names)),
+    arrays.text(fills.map((fill) => fill.key)),
+    arrays.text(columns.map((column) => column.value)),
+    unlessEmpty(
+      columns.map((column) => column.packed),
+      arrays.bytea,
+    ),
+    arrays.float8(fills.map((fill) => fill.ttlMs)),
+    unlessEmpty(
+      fills.map((fill) => arrayLiteral(fill.names)),
+      arrays.text,
+    ),
     fills.map((fill) => fill.base),
-    fills.map((fill) => fill.incarnation),
-    fills.map((fill) => fill.graceMs ?? null),
-    fills.map((fill) => fill.deltaMs ?? null),
+    arrays.text(fills.map((fill) => fill.incarnation)),
+    unlessEmpty(
+      fills.map((fill) => fill.graceMs ?? null),
+      arrays.float8,
+    ),
+    unlessEmpty(
+      fills.map((fill) => fill.deltaMs ?? null),
+      arrays.float8,
+    ),
   ];
   const text = `SELECT o_incarnation, o_stored FROM ${space.fn('fill')}(
     $1::int, $2::text[], $3::text[], $4::bytea[], $5::float8[], $6::text[], $7::pg_snapshot[], $8::text[],

@@ -55,6 +55,7 @@ export async function incarnate(db: Queryable, schema: Schema): Promise<boolean>
 }
 
 /** Wakes whoever listens. A statement of its own: at commit it takes a lock that is one for the whole database. */
-export async function notify(db: Queryable, schema: Schema, from: string): Promise<void> {
-  await db.query({ text: 'SELECT pg_notify($1, $2)', values: [schema.core.channel, from] });
+export async function notify(db: Queryable, schema: Schema, from: string, prepare = false): Promise<void> {
+  const statement = { text: 'SELECT pg_notify($1, $2)', values: [schema.core.channel, from] };
+  await db.query(prepare ? { name: 'pgcached notify', ...statement } : statement);
 }

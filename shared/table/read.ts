@@ -1,7 +1,7 @@
 import { incarnation } from './core-sql.js';
 import type { Schema } from './migrate.js';
 import type { SpaceNames } from './names.js';
-import type { Queryable } from './queryable.js';
+import type { Queryable, Row } from './queryable.js';
 import { live, liveOrStale } from './space-sql.js';
 import { fromColumns } from './value.js';
 
@@ -27,17 +27,31 @@ export interface ReadResult {
 }
 
 /** What says, in one row at least, under which snapshot and incarnation a statement ran. */
-function selectEntries(schema: Schema, space: SpaceNames, where: string, columns: string, test = live): string {
+function selectEntries(
+  schema: Schema,
+  space: SpaceNames,
+  where: string,
+  columns: string,
+  test = live,
+  join = '',
+): string {
   const isLive = test(schema.core, space, 'statement_timestamp()');
   return `
     SELECT ${incarnation('m', schema.logged)} AS incarnation, pg_current_snapshot()::text AS snapshot, e.key,
       CASE WHEN e.expires_at = 'infinity' THEN 'Infinity'::float8
            ELSE extract(epoch FROM e.expires_at - statement_timestamp())::float8 * 1000 END AS left_ms${columns}
-    FROM ${schema.core.meta} AS m LEFT JOIN ${space.table} AS e ON ${where} AND ${isLive}`;
+    FROM ${schema.core.meta} AS m LEFT JOIN ${space.table} AS e ON ${where} AND ${isLive} ${join}`;
 }
 
-const CONTENT = `, e.counter::text AS counter, e.names, e.packed, CASE WHEN e.packed IS NULL THEN e.value::text END AS value,
-  extract(epoch FROM e.grace)::float8 * 1000 AS grace_ms, e.delta_ms::float8 AS delta_ms`;
+const TERMS = `, e.names, extract(epoch FROM e.grace)::float8 * 1000 AS grace_ms, e.delta_ms::float8 AS delta_ms`;
+
+const CONTENT = `${TERMS}, e.counter::text AS counter, e.packed, CASE WHEN e.packed IS NULL THEN e.value::text END AS value`;
+
+/** Only of what takes up few bytes in the table, which its header tells: big values are not even read from disk. */
+const SMALL_CONTENT = `${TERMS}, e.counter::text AS counter, small.yes IS FALSE AS is_big,
+  CASE WHEN small.yes THEN e.packed END AS packed, CASE WHEN small.yes AND e.packed IS NULL THEN e.value::text END AS value`;
+const SMALL_JOIN = `LEFT JOIN LATERAL
+  (SELECT coalesce(pg_column_size(e.packed), pg_column_size(e.value), 0) <= $2::int AS yes OFFSET 0) AS small ON true`;
 
 /** A statement is prepared under a name of its own for one key: `= ANY` is planned anew each time. */
 function byKey(keys: readonly string[]): { where: string; values: unknown[]; kind: string } {
@@ -62,12 +76,36 @@ export async function readEntries(
   const text = selectEntries(schema, space, where, CONTENT, withStale ? liveOrStale : live);
   const name = `pgcached ${withStale ? 'any' : 'read'} ${kind} ${space.id}`;
   const { rows } = await db.query(prepare ? { name, text, values } : { text, values });
+  return resultOf(rows);
+}
+
+/**
+ * The same, stale ones included, for who has no time for big values.
+ * @param valueBytesMax of each value, as it is stored
+ * @returns undefined where a value is bigger
+ */
+export async function readSmallEntries(
+  db: Queryable,
+  schema: Schema,
+  space: SpaceNames,
+  keys: readonly string[],
+  options: { prepare: boolean; valueBytesMax: number },
+): Promise<ReadResult | undefined> {
+  const { where, values, kind } = byKey(keys);
+  const text = selectEntries(schema, space, where, SMALL_CONTENT, liveOrStale, SMALL_JOIN);
+  const statement = { text, values: [...values, options.valueBytesMax] };
+  const name = `pgcached small ${kind} ${space.id}`;
+  const { rows } = await db.query(options.prepare ? { name, ...statement } : statement);
+  return rows.some((row) => row.key !== null && row.is_big) ? undefined : resultOf(rows);
+}
+
+function resultOf(rows: readonly Row[]): ReadResult {
   const found: FoundEntry[] = [];
   for (const row of rows) {
     if (row.key === null) continue;
     found.push({
       key: row.key as string,
-      bytes: fromColumns(row as { value: string | null; packed: Buffer | null; counter: string | null }),
+      bytes: fromColumns(row as { value: string | null; packed: Buffer | null; counter: string | null } & Row),
       isCounter: row.counter !== null,
       names: (row.names as string[] | null) ?? [],
       leftMs: row.left_ms as number,

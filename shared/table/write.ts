@@ -1,3 +1,4 @@
+import { type Arrays, PLAIN_ARRAYS, unlessEmpty } from './binary.js';
 import type { SpaceNames } from './names.js';
 import type { Queryable } from './queryable.js';
 import { DELETED_NOTHING, WRITE_OP } from './space-sql.js';
@@ -66,16 +67,18 @@ export function arrayLiteral(names: readonly string[] | undefined): string | nul
 
 /**
  * Writes a batch: one transaction, one round trip, at most once for a number.
- * @param prepare whether to use a named statement
+ * @param options.prepare whether to use a named statement
+ * @param options.arrays how to give arrays to the driver
  * @throws what the driver throws; SQLSTATE NUMBER_TAKEN where another statement of the same number won
  */
 export async function writeBatch(
   db: Queryable,
   space: SpaceNames,
   batch: WriteBatch,
-  options: { storage: Storage; prepare: boolean },
+  options: { storage: Storage; prepare: boolean; arrays?: Arrays },
 ): Promise<WriteResult> {
   const { number, items } = batch;
+  const { arrays = PLAIN_ARRAYS } = options;
   const columns = items.map((item) =>
     item.bytes === undefined ? { value: null, packed: null } : toColumns(item.bytes, options.storage),
   );
@@ -86,15 +89,27 @@ export async function writeBatch(
     batch.again,
     batch.ageMs,
     batch.lockTimeoutMs,
-    batch.invalidated,
-    items.map((item) => item.key),
-    items.map((item) => WRITE_OP[item.op]),
-    columns.map((column) => column.value),
-    columns.map((column) => column.packed),
-    items.map((item) => item.ttlMs),
-    items.map((item) => item.delta ?? null),
-    items.map((item) => arrayLiteral(item.names)),
-    items.some((item) => item.graceMs !== undefined) ? items.map((item) => item.graceMs ?? null) : null,
+    arrays.text(batch.invalidated),
+    arrays.text(items.map((item) => item.key)),
+    arrays.int2(items.map((item) => WRITE_OP[item.op])),
+    arrays.text(columns.map((column) => column.value)),
+    unlessEmpty(
+      columns.map((column) => column.packed),
+      arrays.bytea,
+    ),
+    arrays.float8(items.map((item) => item.ttlMs)),
+    unlessEmpty(
+      items.map((item) => item.delta ?? null),
+      arrays.int8,
+    ),
+    unlessEmpty(
+      items.map((item) => arrayLiteral(item.names)),
+      arrays.text,
+    ),
+    unlessEmpty(
+      items.map((item) => item.graceMs ?? null),
+      arrays.float8,
+    ),
   ];
   const text = `SELECT * FROM ${space.fn('write')}(${PARAMETERS})`;
   const { rows } = await db.query(

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { PgCachedClient } from '../../client/client.js';
 import * as client from '../../client/index.js';
 import { COMMANDS } from '../../daemon/cli/commands.js';
-import { connectionsOf, LOOK_CONNECTIONS } from '../../daemon/connection-options.js';
+import { connectionsOf, LOOK_CONNECTIONS, MAIN_CONNECTIONS } from '../../daemon/connection-options.js';
 import { DEFAULT_TIMEOUT_MS, DEFAULT_TTL_SECONDS, LIMIT } from '../../shared/protocol.js';
 import { projectFiles, readSource } from '../support/source.js';
 
@@ -101,8 +101,12 @@ test('versions and defaults are those of the code', () => {
 });
 
 test('docs/troubleshooting.md reckons connections as the daemon opens them', () => {
-  assert.ok(readSource('docs/troubleshooting.md').includes(`workers × (2 × poolSize + ${LOOK_CONNECTIONS}) + 1`));
-  assert.is(connectionsOf({ workers: 3, poolSize: 5 }), 3 * (2 * 5 + LOOK_CONNECTIONS) + 1);
+  assert.ok(
+    readSource('docs/troubleshooting.md').includes(
+      `workers × (2 × poolSize + ${LOOK_CONNECTIONS}) + ${MAIN_CONNECTIONS}`,
+    ),
+  );
+  assert.is(connectionsOf({ workers: 3, poolSize: 5 }), 3 * (2 * 5 + LOOK_CONNECTIONS) + MAIN_CONNECTIONS);
 });
 
 test('docs/architecture.md has each limit of the protocol with its value, and no other', () => {

@@ -25,7 +25,7 @@ function world() {
       answers.push((failure) => (failure === undefined ? resolve() : reject(failure)));
     });
   return {
-    wakeups: new Wakeups({ notify }, clock),
+    wakeups: new Wakeups({ notify }, clock, (run) => run()),
     sentMs,
     pass(ms: number) {
       nowMs += ms;

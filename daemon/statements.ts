@@ -1,0 +1,211 @@
+import pg from 'pg';
+import { BINARY_ARRAYS } from '../shared/table/binary.js';
+import { type ClusterLeaseId, releaseClusterLease, takeClusterLease } from '../shared/table/cluster-lease.js';
+import { failingPlainly, failureOf, MISSING_OBJECT, neverSent } from '../shared/table/failure.js';
+import { type Fill, type FillResult, offerFills } from '../shared/table/fill.js';
+import { incarnate, type LookResult, look, notify } from '../shared/table/look.js';
+import { migrateCore, migrateSpace, type Schema } from '../shared/table/migrate.js';
+import type { SpaceNames } from '../shared/table/names.js';
+import type { PoolLike } from '../shared/table/queryable.js';
+import { countEntries, type ReadResult, readEntries, readSmallEntries, readTtls } from '../shared/table/read.js';
+import { beginTopology, MOVE_TIMEOUT_MS, readTopology, type Topology } from '../shared/table/topology.js';
+import { trim, trimState } from '../shared/table/trim.js';
+import { type WriteBatch, type WriteResult, writeBatch } from '../shared/table/write.js';
+import type { Space, StatementSettings } from './tasks.js';
+
+/** How long connections that are just being made may hold up the end. */
+const CLOSE_MS = 1_000;
+
+/** Connections for each kind of statement. */
+export interface PoolSizes {
+  readonly reads: number;
+  readonly writes: number;
+  readonly looks: number;
+}
+
+/**
+ * The statements of one thread: it owns connections to Postgres and does the slow part of every statement, rows, JSON and
+ * packing. Looks and wake-ups have connections of their own, and so have writes, so that none waits for a slow statement of
+ * another kind. Everything rejects with a DatabaseFailure.
+ */
+export class Statements {
+  readonly #settings: StatementSettings;
+  readonly #prepare: boolean;
+  readonly #pools: readonly pg.Pool[];
+  readonly #busy = new Set<pg.PoolClient>();
+  readonly #db: PoolLike;
+  readonly #writeDb: PoolLike;
+  readonly #lookDb: PoolLike;
+  readonly #moveDb: PoolLike;
+  readonly #spaces = new Map<string, Promise<SpaceNames>>();
+  #schema: Promise<Schema> | undefined;
+  #notice: string | undefined;
+
+  constructor(settings: StatementSettings, sizes: PoolSizes) {
+    this.#settings = settings;
+    this.#prepare = !settings.pooler;
+    const reads = this.#newPool(sizes.reads);
+    const writes = this.#newPool(sizes.writes);
+    const looks = this.#newPool(sizes.looks);
+    this.#pools = [reads, writes, looks];
+    this.#db = failingPlainly(reads);
+    this.#writeDb = failingPlainly(writes);
+    this.#lookDb = failingPlainly(looks, settings.lookTimeoutMs);
+    this.#moveDb = failingPlainly(reads, MOVE_TIMEOUT_MS + 1000);
+  }
+
+  /** What there is to say once, if anything. */
+  takeNotice(): string | undefined {
+    const notice = this.#notice;
+    this.#notice = undefined;
+    return notice;
+  }
+
+  look(last: string | undefined, rowsMax: number): Promise<LookResult> {
+    return this.#knowing(async () => look(this.#lookDb, await this.#core(), last, { rowsMax, prepare: this.#prepare }));
+  }
+
+  incarnate(): Promise<boolean> {
+    return this.#knowing(async () => incarnate(this.#db, await this.#core()));
+  }
+
+  notify(from: string): Promise<void> {
+    return this.#knowing(async () => notify(this.#lookDb, await this.#core(), from, this.#prepare));
+  }
+
+  read(space: Space, keys: readonly string[]): Promise<ReadResult> {
+    return this.#knowing(async () =>
+      readEntries(this.#db, await this.#core(), await this.#tableOf(space), keys, this.#prepare, true),
+    );
+  }
+
+  /** @returns undefined where a value takes up more than `valueBytesMax` in the table */
+  readSmall(space: Space, keys: readonly string[], valueBytesMax: number): Promise<ReadResult | undefined> {
+    const options = { prepare: this.#prepare, valueBytesMax };
+    return this.#knowing(async () =>
+      readSmallEntries(this.#db, await this.#core(), await this.#tableOf(space), keys, options),
+    );
+  }
+
+  write(space: Space, batch: WriteBatch): Promise<WriteResult> {
+    const options = { storage: space.storage, prepare: this.#prepare, arrays: BINARY_ARRAYS };
+    return this.#knowing(async () => writeBatch(this.#writeDb, await this.#tableOf(space), batch, options));
+  }
+
+  fill(space: Space, fills: readonly Fill[]): Promise<FillResult> {
+    const { lockTimeoutMs } = this.#settings;
+    const options = { storage: space.storage, prepare: this.#prepare, arrays: BINARY_ARRAYS, lockTimeoutMs };
+    return this.#knowing(async () => offerFills(this.#writeDb, await this.#tableOf(space), fills, options));
+  }
+
+  takeLease(id: ClusterLeaseId, forMs: number): Promise<boolean> {
+    return this.#knowing(async () => takeClusterLease(this.#writeDb, await this.#core(), id, forMs));
+  }
+
+  releaseLease(id: ClusterLeaseId): Promise<void> {
+    return this.#knowing(async () => releaseClusterLease(this.#writeDb, await this.#core(), id));
+  }
+
+  ttls(space: Space, keys: readonly string[]): Promise<Map<string, number>> {
+    return this.#knowing(async () => readTtls(this.#db, await this.#core(), await this.#tableOf(space), keys));
+  }
+
+  count(space: Space): Promise<number> {
+    return this.#knowing(async () => countEntries(this.#db, await this.#core(), await this.#tableOf(space)));
+  }
+
+  cleanup(space: Space): Promise<number> {
+    return this.#knowing(async () => {
+      const schema = await this.#core();
+      const names = await this.#tableOf(space);
+      const state = await trimState(this.#db, schema);
+      if (state === undefined) return 0;
+      const floor = state.snapshot.split(':')[0] as string;
+      return trim(this.#db, schema, { floor, incarnation: state.incarnation, onlySpaces: [names] });
+    });
+  }
+
+  trim(floor: string, incarnation: string, everyMs: number): Promise<number> {
+    return this.#knowing(async () => {
+      const schema = await this.#core();
+      const state = await trimState(this.#db, schema);
+      // Another daemon did it a moment ago.
+      if (state === undefined || state.ms_ago < everyMs) return 0;
+      return trim(this.#db, schema, { floor, incarnation });
+    });
+  }
+
+  readTopology(): Promise<Topology | undefined> {
+    return this.#knowing(async () => readTopology(this.#db, await this.#core()));
+  }
+
+  beginTopology(before: Topology | undefined, from: string | undefined, topology: Topology): Promise<boolean> {
+    return this.#knowing(async () => beginTopology(this.#moveDb, await this.#core(), before, from, topology));
+  }
+
+  /** What is under way fails: nobody waits for it any more. */
+  async close(): Promise<void> {
+    const ended = this.#pools.map((pool) => pool.end().catch(() => {}));
+    for (const client of this.#busy) void client.end().catch(() => {});
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, CLOSE_MS);
+    });
+    await Promise.race([Promise.all(ended), patience]);
+    clearTimeout(timer);
+  }
+
+  #newPool(size: number): pg.Pool {
+    const pool = new pg.Pool({ ...this.#settings.connection, max: size, idleTimeoutMillis: 60_000 });
+    // An idle connection that dies is taken out by the pool; without a listener its error would end the process.
+    pool.on('error', () => {});
+    pool.on('acquire', (client) => this.#busy.add(client));
+    pool.on('release', (_, client) => this.#busy.delete(client));
+    return pool;
+  }
+
+  /** Runs a statement; where it misses a table or a function, the next one sees to them again. */
+  async #knowing<T>(statement: () => Promise<T>): Promise<T> {
+    try {
+      return await statement();
+    } catch (error) {
+      const failure = failureOf(error);
+      if (MISSING_OBJECT.has(failure.sqlState ?? '')) this.#forget();
+      throw failure;
+    }
+  }
+
+  /** Makes the tables on first use, and again if they are found missing; a failure is not remembered. */
+  #core(): Promise<Schema> {
+    if (this.#schema === undefined) {
+      this.#schema = migrateCore(this.#db, this.#settings).then(
+        (made) => {
+          const because = made.loggedBecause;
+          if (because !== undefined) this.#notice = `regular tables in place of UNLOGGED ones: ${because}`;
+          return made;
+        },
+        (error) => Promise.reject(neverSent(error)),
+      );
+      this.#schema.catch(() => this.#forget());
+    }
+    return this.#schema;
+  }
+
+  async #tableOf(space: Space): Promise<SpaceNames> {
+    const schema = await this.#core();
+    let names = this.#spaces.get(space.namespace);
+    if (names === undefined) {
+      names = migrateSpace(this.#db, schema, space.namespace, space.table).catch((error) => {
+        return Promise.reject(neverSent(error));
+      });
+      this.#spaces.set(space.namespace, names);
+      names.catch(() => this.#spaces.delete(space.namespace));
+    }
+    return names;
+  }
+
+  #forget(): void {
+    this.#schema = undefined;
+    this.#spaces.clear();
+  }
+}
