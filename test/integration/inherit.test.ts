@@ -214,16 +214,22 @@ test('who waits for the load of a part has its names too', async ({ a, b }) => {
 
 test('what came of a load that nobody knows the parts of is returned and not stored', async ({ a }) => {
   const [whole, parts] = [a.client(), a.client({ namespace: 'parts' })];
+  let [begin, end] = [() => {}, () => {}];
+  const begun = new Promise<void>((resolve) => (begin = resolve));
+  const ended = new Promise<void>((resolve) => (end = resolve));
   const load = async () => {
-    await sleep(100);
+    begin();
+    await ended;
     return undefined;
   };
   const first = parts.getOrSet('void', load);
-  await sleep(30);
-  assert.is(
-    await whole.getOrSet('of void', async () => (await parts.getOrSet('void', load)) ?? 'none', INHERIT),
-    'none',
-  );
+  await begun;
+  const join = async () => {
+    const joined = parts.getOrSet('void', load);
+    setTimeout(end, 200);
+    return (await joined) ?? 'none';
+  };
+  assert.is(await whole.getOrSet('of void', join, INHERIT), 'none');
   await first;
   assert.not.ok(await whole.has('of void'));
 });
