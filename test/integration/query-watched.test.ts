@@ -1,0 +1,161 @@
+/** Queries of watched tables: a commit by anybody drops what it changed, row by row; and pools that read from a standby. */
+// gate: cost=2 timeout=240
+import {
+  chownSync,
+  cpSync,
+  lchownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type CachedPool, cachedPool, watchTables } from '../../client/query/index.js';
+import { startPostgres } from '../../daemon/embedded.js';
+import { SETTINGS } from '../../scripts/test-cluster.js';
+import { eventually, type TestServer, testServer } from '../support/daemon.js';
+import { runSql, type TestCluster, testCluster } from '../support/postgres.js';
+
+const test = suite<{ cluster: TestCluster; server: TestServer; pool: CachedPool; why: string[] }>('query-watched');
+
+test.before(async (context) => {
+  context.cluster = await testCluster({ wal_level: 'replica' });
+  await runSql(
+    context.cluster.url,
+    `CREATE TABLE products (id int PRIMARY KEY, name text); CREATE TABLE orders (id int PRIMARY KEY, product int REFERENCES products ON DELETE CASCADE);
+     CREATE TABLE pairs (a text, b int8, n int, PRIMARY KEY (a, b));
+     INSERT INTO products SELECT i, 'p' || i FROM generate_series(1, 500) AS i; INSERT INTO orders SELECT i, i FROM generate_series(1, 9) AS i;
+     INSERT INTO pairs VALUES ('x', 1, 1), ('x', 2, 2), ('y,z', 9007199254740993, 3)`,
+  );
+  context.server = await testServer(context.cluster.url);
+  context.why = [];
+  const raw = new pg.Pool({ connectionString: context.cluster.url, max: 4 });
+  raw.on('error', () => {});
+  const tables = { products: {}, orders: {}, pairs: {} };
+  context.pool = cachedPool(raw, {
+    cache: context.server.client(),
+    tables,
+    onBypass: ({ reason }) => context.why.push(reason),
+  });
+  await watchTables(context.pool, ['products', 'orders', 'pairs']);
+});
+
+test.after(async ({ pool, server, cluster }) => {
+  await pool?.end();
+  await server?.close();
+  await cluster?.close();
+});
+
+const name = async (pool: CachedPool, id: number) =>
+  (await pool.query<{ name: string }>('SELECT name FROM products WHERE id = $1', [id])).rows[0]?.name;
+async function isHit(pool: CachedPool, call: () => unknown): Promise<boolean> {
+  const before = pool.cacheStats.hits;
+  await call();
+  return pool.cacheStats.hits > before;
+}
+
+test('a commit from psql drops the queries of its rows, and leaves those of others', async ({ pool, cluster }) => {
+  const list = async () =>
+    (await pool.query('SELECT count(*)::int AS n FROM products WHERE name LIKE $1', ['%!'])).rows[0].n as number;
+  for (const id of [1, 2]) await name(pool, id);
+  await list();
+  await runSql(cluster.url, "UPDATE products SET name = name || '!' WHERE id = 1");
+  await eventually('dropped', async () => (await name(pool, 1)) === 'p1!', 3000);
+  assert.is(await list(), 1);
+  assert.ok(await isHit(pool, () => name(pool, 2)));
+  await runSql(cluster.url, "BEGIN; UPDATE products SET name = 'never' WHERE id = 2; ROLLBACK");
+  assert.ok(await isHit(pool, () => name(pool, 2)));
+  await runSql(cluster.url, "UPDATE products SET name = 'many' WHERE id > 1");
+  await eventually('dropped', async () => (await name(pool, 2)) === 'many', 3000);
+});
+
+test('rows that were not there, and that leave', async ({ pool, cluster }) => {
+  assert.is(await name(pool, 9000), undefined);
+  await runSql(cluster.url, "INSERT INTO products VALUES (9000, 'new')");
+  await eventually('seen', async () => (await name(pool, 9000)) === 'new', 3000);
+  await runSql(cluster.url, 'UPDATE products SET id = 9001 WHERE id = 9000');
+  await eventually('gone', async () => (await name(pool, 9000)) === undefined, 3000);
+  assert.is(await name(pool, 9001), 'new');
+  const of = async () => (await pool.query('SELECT product FROM orders WHERE id = ANY ($1)', [[3, 4]])).rows.length;
+  assert.is(await of(), 2);
+  await runSql(cluster.url, 'DELETE FROM products WHERE id = 3');
+  await eventually('cascaded', async () => (await of()) === 1, 3000);
+});
+
+test('keys of several columns and long numbers', async ({ pool, cluster }) => {
+  const n = async (a: string, b: string) =>
+    (await pool.query('SELECT n FROM pairs WHERE b = $2 AND a = $1', [a, b])).rows[0]?.n as number;
+  const big = '9007199254740993';
+  assert.equal([await n('x', '1'), await n('x', '2'), await n('y,z', big)], [1, 2, 3]);
+  await runSql(cluster.url, `UPDATE pairs SET n = 30 WHERE b = ${big}`);
+  await eventually('dropped', async () => (await n('y,z', big)) === 30, 3000);
+  assert.ok(await isHit(pool, () => n('x', '1')));
+  assert.ok(await isHit(pool, () => n('x', '2')));
+});
+
+test('a write through the wrapper is logged by the triggers alone: other rows stay, and it is read at once', async ({
+  pool,
+}) => {
+  for (const id of [10, 11]) await name(pool, id);
+  await pool.query("UPDATE products SET name = 'mine' WHERE id = 10");
+  assert.is(await name(pool, 10), 'mine');
+  assert.ok(await isHit(pool, () => name(pool, 11)));
+});
+
+test('a pool on a standby is not cached, and its older rows get nowhere', async ({ pool, server, cluster, why }) => {
+  await name(pool, 20);
+  const dataDir = mkdtempSync(join(tmpdir(), 'pgcached-standby-'));
+  const from = join(cluster.dataDir, 'cluster');
+  const to = join(dataDir, 'cluster');
+  await cluster.stop('fast');
+  const { uid, gid } = statSync(join(from, 'PG_VERSION'));
+  mkdirSync(dataDir, { recursive: true });
+  cpSync(from, to, { recursive: true, preserveTimestamps: true });
+  await cluster.start();
+  writeFileSync(join(to, 'standby.signal'), '');
+  own(dataDir, uid, gid);
+  const standby = await startPostgres({
+    dataDir,
+    settings: SETTINGS,
+    onParentDeath: 'immediate',
+    removeOnParentDeath: [dataDir],
+  });
+  try {
+    const raw = new pg.Pool({ connectionString: standby.url });
+    raw.on('error', () => {});
+    const onStandby = cachedPool(raw, {
+      cache: server.client(),
+      tables: { products: {} },
+      onBypass: ({ reason }) => why.push(reason),
+    });
+    await eventually(
+      'the primary is back',
+      async () =>
+        (await pool.query("UPDATE products SET name = 'newer' WHERE id = 20").catch(() => undefined)) !== undefined,
+    );
+    await eventually('the daemon too', async () => (await name(pool, 20)) === 'newer');
+    for (let turn = 0; turn < 3; turn++) assert.is(await name(onStandby, 20), 'many', 'replay stands still');
+    assert.match(why.at(-1)!, /standby/);
+    assert.is(await name(pool, 20), 'newer');
+    assert.is(onStandby.cacheStats.hits, 0);
+    await onStandby.end();
+  } finally {
+    await standby.stop('immediate');
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+});
+
+/** Postgres runs as another user where these tests run as root; a copy is made by us. */
+function own(folder: string, uid: number, gid: number): void {
+  if (process.getuid?.() !== 0) return;
+  chownSync(folder, uid, gid);
+  for (const one of readdirSync(folder, { recursive: true }) as string[]) lchownSync(join(folder, one), uid, gid);
+}
+
+test.run();
