@@ -8,6 +8,14 @@ import type { Plan } from './request-key.js';
 import type { Exchange, HeaderPairs, Outcome } from './types.js';
 import { Superseded, type Visit } from './visit.js';
 
+export interface Terms {
+  readonly options: CheckedHttpOptions;
+  readonly now: () => number;
+  readonly key: string;
+  /** Keys that are computed behind an answer: once is enough, whoever else is told to. */
+  readonly refreshing: Set<string>;
+}
+
 /**
  * The computation of a page by the one request that does it for all: runs inside the cache's `getOrSet`, so that what the
  * handler reads becomes part of the page, and that no page is kept that was dropped while it was computed.
@@ -15,31 +23,37 @@ import { Superseded, type Visit } from './visit.js';
 export class Computation {
   readonly #exchange: Exchange;
   readonly #plan: Plan;
-  readonly #options: CheckedHttpOptions;
   readonly #visit: Visit;
-  readonly #now: () => number;
+  readonly #terms: Terms;
 
-  constructor(exchange: Exchange, plan: Plan, options: CheckedHttpOptions, visit: Visit, now: () => number) {
+  constructor(exchange: Exchange, plan: Plan, visit: Visit, terms: Terms) {
     this.#exchange = exchange;
     this.#plan = plan;
-    this.#options = options;
     this.#visit = visit;
-    this.#now = now;
+    this.#terms = terms;
   }
 
   /** @throws what the handler throws where a stale page may stand in for it; Superseded */
   async run(kept: Page | undefined, context: LoadContext): Promise<Page | null> {
+    const { key, refreshing } = this.#terms;
+    if (!this.#visit.isAnswered) return this.#run(kept, context);
+    if (refreshing.has(key)) return skip(context);
+    refreshing.add(key);
+    return this.#run(kept, context).finally(() => refreshing.delete(key));
+  }
+
+  async #run(kept: Page | undefined, context: LoadContext): Promise<Page | null> {
     const visit = this.#visit;
     // Refused by the cache: it was dropped while it was computed. This request came before that, those who wait perhaps not.
     if (visit.isStarted && !this.#exchange.isRepeatable) throw new Superseded();
     if (visit.isClosed) return skip(context);
     visit.isStarted = true;
     const stale = kept !== undefined && isFor(kept, this.#plan) ? kept : undefined;
-    const startedMs = this.#now();
+    const startedMs = this.#terms.now();
     if (stale !== undefined && !visit.isAnswered && this.#mayAnswerWith(stale, startedMs)) {
       visit.answer(replyOf(stale, this.#plan.request, hit(stale, startedMs), startedMs));
     }
-    const judgement = new Judgement(this.#plan, this.#options, stale, this.#now);
+    const judgement = new Judgement(this.#plan, this.#terms.options, stale, this.#terms.now);
     let outcome: Outcome;
     try {
       const changes = sharedChanges(this.#plan.request, stale);
@@ -61,7 +75,7 @@ export class Computation {
       visit.finish({ kind: 'reply', reply: { status: head.status, headers, body } });
       return skip(context);
     }
-    context.setTtl(ttlOf(page, this.#now()));
+    context.setTtl(ttlOf(page, this.#terms.now()));
     context.setTags(page.tags);
     visit.finish({ kind: 'page', page, isRevalidated: judgement.isRenewal(head) });
     return page;
@@ -72,7 +86,7 @@ export class Computation {
   }
 
   #failed(error: unknown, stale: Page | undefined, context: LoadContext): null {
-    const nowMs = this.#now();
+    const nowMs = this.#terms.now();
     if (stale !== undefined && mayServeOnError(stale, nowMs)) {
       this.#visit.answer(replyOf(stale, this.#plan.request, hit(stale, nowMs), nowMs));
       this.#visit.finish({ kind: 'failed', error });

@@ -53,6 +53,8 @@ export class HttpCache {
   readonly #routes: Admission;
   readonly #variants: Admission;
   readonly #passing = new Passing();
+  /** Keys that are computed behind an answer. */
+  readonly #refreshing = new Set<string>();
   readonly #stores = new WeakMap<CacheAdapter, PageStore>();
   readonly #now: () => number;
 
@@ -134,16 +136,20 @@ export class HttpCache {
   async #shared(exchange: Exchange, plan: Plan, firstKey: string, store: PageStore): Promise<Reply | 'passed'> {
     let key = firstKey;
     let isPatient = false;
+    let visit = new Visit();
     for (let attempt = 0; attempt < SHARED_ATTEMPTS_MAX; attempt++) {
-      const visit = new Visit();
       const step = await this.#step(exchange, plan, key, store, isPatient, visit);
       if (typeof step !== 'string' && 'reply' in step) return step.reply;
       if (visit.isStarted) return this.#own(exchange, plan, key, visit);
+      isPatient = step === 'wait';
+      // Who waits on is still in the first attempt, and may yet be the one that computes.
+      if (isPatient) continue;
       visit.isClosed = true;
       if (step === 'alone') break;
-      if (step === 'wait') isPatient = true;
-      else if (step !== 'again') key = step.key;
+      visit = new Visit();
+      if (typeof step !== 'string') key = step.key;
     }
+    visit.isClosed = true;
     return this.#alone(exchange, plan, key, 'uri-miss; detail=alone');
   }
 
@@ -156,7 +162,8 @@ export class HttpCache {
     isPatient: boolean,
     visit: Visit,
   ): Promise<Step> {
-    const computation = new Computation(exchange, plan, this.#options, visit, this.#now);
+    const terms = { options: this.#options, now: this.#now, key, refreshing: this.#refreshing };
+    const computation = new Computation(exchange, plan, visit, terms);
     const loading = store.load(key, (stale, context) => computation.run(stale, context), isPatient);
     loading.catch(() => {});
     let answer: Reply | Loaded;
@@ -164,7 +171,8 @@ export class HttpCache {
       answer = await Promise.race([visit.early, loading]);
     } catch (error) {
       if (isSuperseded(error)) return 'again';
-      if (!visit.isStarted) this.#options.onError(error);
+      // The handler's own error goes to its framework.
+      if (visit.result?.kind !== 'failed') this.#options.onError(error);
       return 'alone';
     }
     if ('status' in answer) return { reply: answer };
@@ -186,8 +194,9 @@ export class HttpCache {
     }
     const maySend = staleBecause === 'haste' ? mayServeWhileRevalidating : mayServeOnError;
     if (maySend(page, nowMs) && !plan.directives.has('no-cache')) {
-      visit.isClosed = true;
-      return { reply: replyOf(page, plan.request, hit(page, nowMs), nowMs) };
+      const reply = replyOf(page, plan.request, hit(page, nowMs), nowMs);
+      visit.answer(reply);
+      return { reply };
     }
     return staleBecause === 'haste' ? 'wait' : 'alone';
   }

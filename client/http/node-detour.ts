@@ -64,6 +64,8 @@ export class NodeDetour {
   constructor(req: IncomingMessage, res: ServerResponse, judge: Judge) {
     this.#res = res;
     this.#judge = judge;
+    // Behind an answer that was given already.
+    this.#isSent = res.headersSent;
     this.#aside = new ServerResponse(req);
     for (const name of res.getHeaderNames()) this.#aside.setHeader(name, res.getHeader(name)!);
     this.outcome = new Promise((resolve, reject) => {

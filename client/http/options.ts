@@ -17,7 +17,7 @@ export interface HttpCacheOptions {
   /** Paths that are not cached: a string excludes itself and what lies below it; a function is asked. */
   exclude?: readonly (string | RegExp)[] | ((request: RequestHead) => boolean);
   /**
-   * Keep responses to requests that name a user, each user's apart: `true` by the whole Authorization and Cookie fields, or by
+   * Keep responses to requests that name a user, each user's apart: `true` by the whole of Authorization, Cookie and their like, or by
    * what the function returns; undefined: not cached. Default: such a request has part only in responses that say `public` or `s-maxage`.
    */
   cacheAuthenticated?: boolean | ((request: RequestHead) => string | undefined);
@@ -48,7 +48,8 @@ export interface CheckedHttpOptions {
   readonly cache: () => CacheAdapter;
   readonly ttlMs: number | undefined;
   readonly isExcluded: (request: RequestHead) => boolean;
-  readonly userKey: ((request: RequestHead) => string | undefined) | undefined;
+  /** 'all': by everything that says who asks. */
+  readonly userKey: ((request: RequestHead) => string | undefined) | 'all' | undefined;
   readonly varyHeaders: readonly string[];
   readonly key: ((request: RequestHead) => string | undefined) | undefined;
   readonly maxBodyBytes: number;
@@ -160,9 +161,7 @@ const plain = (path: string) => path.replace(/[\\/]+/g, '/').toLowerCase();
 
 function userKeyOf(choice: HttpCacheOptions['cacheAuthenticated']): CheckedHttpOptions['userKey'] {
   if (choice === undefined || choice === false) return undefined;
-  if (choice === true) {
-    return ({ headers }) => JSON.stringify([headers.authorization ?? null, headers.cookie ?? null]);
-  }
+  if (choice === true) return 'all';
   if (typeof choice !== 'function')
     throw refusal(`cacheAuthenticated is true, false or a function, not ${given(choice)}`);
   return choice;

@@ -104,7 +104,7 @@ export function asPage(value: unknown): Page | undefined {
     page.layout === 1 &&
     Number.isInteger(page.status) &&
     page.status! >= 200 &&
-    page.status! <= 999 &&
+    page.status! <= 599 &&
     Array.isArray(page.fields) &&
     page.fields.length % 2 === 0 &&
     page.fields.every((one) => typeof one === 'string') &&

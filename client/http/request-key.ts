@@ -27,6 +27,29 @@ const KEYED = [
   'x-original-url',
   'x-rewrite-url',
 ];
+/** Fields by which a client, or a proxy that has let him in, says who he is: each counts as Authorization does. */
+export const CREDENTIALS = [
+  'authorization',
+  'proxy-authorization',
+  'cf-access-jwt-assertion',
+  'remote-user',
+  'x-access-token',
+  'x-amzn-oidc-data',
+  'x-amzn-oidc-identity',
+  'x-api-key',
+  'x-auth-request-email',
+  'x-auth-request-user',
+  'x-auth-token',
+  'x-client-cert',
+  'x-forwarded-client-cert',
+  'x-forwarded-email',
+  'x-forwarded-user',
+  'x-goog-iap-jwt-assertion',
+  'x-ms-client-principal',
+  'x-remote-user',
+  'x-ssl-client-cert',
+  'x-user-id',
+];
 /** Fields by which a GET is not one, and conditions that a stored page cannot stand for. */
 const PASSED_BY = [
   'x-http-method-override',
@@ -61,10 +84,10 @@ export function planOf(request: RequestHead, options: CheckedHttpOptions): Plan 
   const directives = directivesOf(headers);
   if (directives.has('no-store')) return 'request';
 
-  const hasAuthorization = headers.authorization !== undefined;
+  const hasAuthorization = CREDENTIALS.some((name) => headers[name] !== undefined);
   const hasCookie = headers.cookie !== undefined;
   const isUser = options.userKey !== undefined && (hasAuthorization || hasCookie);
-  const user = isUser ? options.userKey(request) : '';
+  const user = isUser ? userOf(request, options.userKey) : '';
   const own = options.key === undefined ? undefined : options.key(request);
   if (user === undefined || (options.key !== undefined && own === undefined)) return 'excluded';
 
@@ -84,6 +107,12 @@ export function planOf(request: RequestHead, options: CheckedHttpOptions): Plan 
     directives,
     request,
   };
+}
+
+/** Who asks, as far as the option says: by all that he says, or by what its function makes of it. */
+function userOf(request: RequestHead, userKey: NonNullable<CheckedHttpOptions['userKey']>): string | undefined {
+  if (userKey !== 'all') return userKey(request);
+  return JSON.stringify([...CREDENTIALS, 'cookie'].map((name) => request.headers[name] ?? null));
 }
 
 /** HTTP/1.0's Pragma counts where there is no Cache-Control (RFC 9111 §5.4). */

@@ -50,14 +50,14 @@ export function storingOf(
   options: StoringOptions,
 ): Storing | string {
   const { status, headers } = head;
-  if (status < 200 || NEVER.has(status)) return 'status';
+  if (status < 200 || status > 599 || NEVER.has(status)) return 'status';
   const isUnderstood = directives.has('must-understand');
   if (isUnderstood && !UNDERSTOOD.has(status)) return 'must-understand';
   if (directives.has('no-store') && !isUnderstood) return 'no-store';
   if (directives.isBare('private')) return 'private';
   const dropped = new Set([...directives.fields('private'), ...directives.fields('no-cache')]);
   if (field(headers, 'set-cookie') !== undefined && !dropped.has('set-cookie')) return 'set-cookie';
-  const vary = [...new Set(listed(field(headers, 'vary')))].sort();
+  const vary = [...new Set([...listed(field(headers, 'vary')), ...unsaid(head)])].sort();
   if (vary.includes('*') || vary.length > VARY_MAX) return 'vary';
   const isPublic = directives.has('public') || directives.has('s-maxage');
   if (asker.hasAuthorization && !isPublic) return 'authorization';
@@ -85,6 +85,13 @@ export function storingOf(
     dropped,
   };
   return isWorthwhile(head, storing, freshness, options) ? storing : 'stale';
+}
+
+/** What a response plainly depends on, also where its Vary does not say so. */
+function unsaid({ headers }: ResponseHead): string[] {
+  const isCoded = (field(headers, 'content-encoding') ?? 'identity') !== 'identity';
+  const isForOne = (field(headers, 'access-control-allow-origin') ?? '*') !== '*';
+  return [...(isCoded ? ['accept-encoding'] : []), ...(isForOne ? ['origin'] : [])];
 }
 
 /** Fresh for a while, or something to validate, or to serve stale. */

@@ -24,7 +24,9 @@ export interface PageStore {
   load(key: string, compute: Compute, isPatient: boolean): Promise<Loaded>;
 }
 
-/** A page takes a bit longer to expire in the store than in its own words, so that its age decides. */
+/** After this long those who wait for a page look whether there is a stale one; who computes it has been told by then. */
+const HASTE_SECONDS = 0.02;
+
 export function pageStore(cache: CacheAdapter, options: CheckedHttpOptions): PageStore {
   return cache instanceof PgCachedClient ? new ClientStore(cache, options) : new PlainStore(cache, options);
 }
@@ -54,7 +56,7 @@ class ClientStore implements PageStore {
         onStale: (reason) => {
           staleBecause = (reason as { code?: unknown } | null)?.code === 'ERR_TIMEOUT' ? 'haste' : 'error';
         },
-        ...(!isPatient && { softTimeout: 0 }),
+        ...(!isPatient && { softTimeout: HASTE_SECONDS }),
       }),
     };
     const page = await this.#cache.getOrSet(key, (context) => compute(asPage(context.stale), context), options);

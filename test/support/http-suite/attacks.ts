@@ -23,6 +23,33 @@ export const ATTACKS: readonly Behaviour[] = [
     },
   },
   {
+    name: 'nor is a page for one API key, or for whom a proxy has let in',
+    options: { ttl: 60 },
+    handler: ({ headers }) => ({ body: `for ${headers['x-api-key']} ${headers['x-forwarded-user']}` }),
+    async check(site) {
+      for (const name of ['x-api-key', 'x-forwarded-user']) {
+        for (const user of ['alice', 'bob']) assert.match((await site.get('/', { [name]: user })).text, user);
+      }
+      assert.is((await site.get('/')).text, 'for undefined undefined');
+    },
+  },
+  {
+    name: 'a coded body, and one that allows an origin, go to those alone who asked so, also without a Vary',
+    handler: ({ headers }) => {
+      const { origin, 'accept-encoding': codings } = headers;
+      const own: Record<string, string> = origin === undefined ? {} : { 'access-control-allow-origin': String(origin) };
+      const coded: Record<string, string> = codings === undefined ? {} : { 'content-encoding': 'gzip' };
+      return said('max-age=60', `${origin} ${codings}`, { ...own, ...coded });
+    },
+    async check(site) {
+      await site.get('/a', { 'accept-encoding': 'gzip' });
+      assert.is((await site.get('/a')).headers['content-encoding'], undefined);
+      await site.get('/b', { origin: 'http://evil.example' });
+      assert.is((await site.get('/b')).headers['access-control-allow-origin'], undefined);
+      assert.is((await site.get('/b', { origin: 'http://evil.example' })).cache, 'HIT');
+    },
+  },
+  {
     name: 'a page for one session cookie is given to nobody else, however they come together',
     options: { ttl: 60 },
     handler: async ({ headers, url }) => {
