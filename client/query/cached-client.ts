@@ -64,10 +64,12 @@ const canBeInside = (facts: StatementFacts) =>
   facts.step === undefined &&
   facts.bypass !== 'it is more than one statement';
 
+/** A function that a query calls may write, and its triggers log it: that is to be heard of too. */
 function mayHaveCommitted(facts: StatementFacts, client: DriverClient): boolean {
   if (facts.step === 'commit') return true;
   const isWrite = facts.written.length > 0 || facts.changesAll || facts.changesCatalog;
-  return isWrite && client.getTransactionStatus() !== 'T';
+  const isCall = facts.read !== undefined && !facts.keepsSession;
+  return (isWrite || isCall) && client.getTransactionStatus() !== 'T';
 }
 
 type Query = pg.PoolClient['query'];

@@ -149,8 +149,9 @@ async function run(
     const result = await listeners.runner.run(request);
     if (result !== undefined) return result;
   }
-  if (facts?.read !== undefined)
+  if (facts?.read !== undefined && facts.keepsSession) {
     return (pool.query as (...all: unknown[]) => Promise<pg.QueryResult>).apply(pool, [...call.args]);
+  }
   if (facts !== undefined && (facts.written.length > 0 || facts.changesAll)) await listeners.log.ready();
   return withClient(pool, (client) => runCall(client, call, listeners));
 }

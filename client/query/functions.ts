@@ -32,3 +32,16 @@ const CATALOG_TYPES: ReadonlySet<string> = new Set(
   ),
 );
 export const isCatalogType = (name: string) => CATALOG_TYPES.has(name);
+
+/** Built-in functions that are called most; of any other name it is not known whether it writes until the catalog is asked. */
+const COMMON: ReadonlySet<string> = new Set(
+  (
+    'count sum avg min max coalesce lower upper length trim btrim ltrim rtrim substring position replace round abs ceil floor now ' +
+    'string_agg array_agg bool_and bool_or row_number rank dense_rank lag lead first_value last_value unnest array_length cardinality ' +
+    'split_part left right greatest least similar_to_escape like_escape jsonb_array_elements jsonb_each date_part extract current_setting'
+  ).split(' '),
+);
+
+/** Whether a query that calls these may write, for all that its text says. */
+export const mayWrite = (names: readonly string[]) =>
+  names.some((name) => !COMMON.has(name) && !STABLE_AND_SAFE.has(name));

@@ -1,4 +1,5 @@
 import type { ReadFacts, StatementFacts, TransactionStep, WrittenTable } from './facts.js';
+import { mayWrite } from './functions.js';
 import { type Parsed, parse } from './parser.js';
 import { as, isNode, listOf, type Node, relationName, textOf } from './syntax.js';
 import { Walk } from './walk.js';
@@ -83,14 +84,8 @@ function factsOfStatement(statement: Node): StatementFacts {
   if (['SelectStmt', 'InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt'].includes(type)) {
     const { written, bypass, read } = walked(statement);
     const isQuery = bypass === undefined;
-    return {
-      ...NOTHING,
-      ...rest,
-      bypass,
-      read: isQuery ? read : undefined,
-      written,
-      keepsSession: isQuery || rest.keepsSession,
-    };
+    const keepsSession = (isQuery || rest.keepsSession) && !mayWrite(read.functions.map(({ name }) => name));
+    return { ...NOTHING, ...rest, bypass, read: isQuery ? read : undefined, written, keepsSession };
   }
   const bypass = `it is no query (${type.replace(/Stmt$/, '')})`;
   return { ...NOTHING, ...rest, bypass, written: writtenBy(type, fields), step: stepOf(type, fields) };

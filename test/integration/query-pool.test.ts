@@ -351,7 +351,7 @@ test('a session that is not like the others does not fill, and its settings are 
   const types = { getTypeParser: () => String } as unknown as pg.CustomTypesConfig;
   const at = async (text: string) => (await pool.query({ text, types })).rows[0].t as string;
   assert.match(await at('SELECT t FROM kinds'), /^2026-01-02 03:04:05.678901\+00/);
-  await pool.query("SET TimeZone = 'Asia/Tokyo'");
+  await pool.query("SELECT set_config('TimeZone', 'Asia/Tokyo', false)");
   for (let turn = 0; turn < 3; turn++) assert.match(await at('SELECT t FROM kinds AS k'), /12:04:05.678901\+09/);
   const utc = open(a);
   const { rows } = await utc.query({ text: 'SELECT t FROM kinds AS k', types });

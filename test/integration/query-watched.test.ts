@@ -108,6 +108,22 @@ test('a write through the wrapper is logged by the triggers alone: other rows st
   assert.ok(await isHit(pool, () => name(pool, 11)));
 });
 
+test('what a function writes is read at once', async ({ pool, cluster }) => {
+  await runSql(
+    cluster.url,
+    "CREATE FUNCTION rename(int, text) RETURNS void LANGUAGE sql AS 'UPDATE products SET name = $2 WHERE id = $1'",
+  );
+  for (let turn = 0; turn < 5; turn++) {
+    await name(pool, 12);
+    await pool.query('SELECT rename(12, $1)', [`turn ${turn}`]);
+    assert.is(await name(pool, 12), `turn ${turn}`);
+    const client = await pool.connect();
+    await client.query('SELECT rename(12, $1)', [`client ${turn}`]);
+    client.release();
+    assert.is(await name(pool, 12), `client ${turn}`);
+  }
+});
+
 test('a pool on a standby is not cached, and its older rows get nowhere', async ({ pool, server, cluster, why }) => {
   await name(pool, 20);
   const dataDir = mkdtempSync(join(tmpdir(), 'pgcached-standby-'));

@@ -188,6 +188,8 @@ test('definitions change everything, and steps of a transaction are told apart',
     'SELECT 1; SET x.y = 1',
     'DISCARD ALL',
     'CALL p()',
+    "SELECT set_config('a.b', 'c', false)",
+    'UPDATE a SET x = f()',
   ]) {
     assert.not(factsOf(text).keepsSession, text);
   }
