@@ -16,6 +16,9 @@ export const MAIN_CONNECTIONS = DIRECT_CONNECTIONS.reads + DIRECT_CONNECTIONS.wr
 export const connectionsOf = ({ workers, poolSize }: Pick<Config, 'workers' | 'poolSize'>): number =>
   workers * (2 * poolSize + LOOK_CONNECTIONS) + MAIN_CONNECTIONS;
 
+/** What the listener's connection calls itself, so that daemons can count one another. */
+export const LISTENER_NAME = 'pgcached listener';
+
 /** Any of these says that Postgres's own environment was meant. */
 const POSTGRES_VARIABLES = ['PGHOST', 'PGPORT', 'PGDATABASE', 'PGUSER'] as const;
 

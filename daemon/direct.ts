@@ -43,6 +43,10 @@ export class Direct {
     return this.#statements.notify(from);
   }
 
+  countListeners(): Promise<number> {
+    return this.#statements.countListeners();
+  }
+
   /** @returns undefined where the workers are to do it; a promise of that where the values turned out to be big */
   read(space: Space, keys: readonly string[]): Promise<ReadResult | undefined> | undefined {
     if (keys.length > KEYS_MAX || this.#readsOut >= DIRECT_CONNECTIONS.reads) return undefined;

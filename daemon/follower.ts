@@ -12,6 +12,8 @@ export interface FollowerOptions {
   readonly clock: Clock;
   readonly staleBoundMs: number;
   readonly pollIntervalMs: number;
+  /** The least time from one look to the next that is only woken; none where missing. Who waits for a look is not held up. */
+  gapMs?(): number;
   /** A row of the log has become visible. */
   apply(row: LogRow): void;
   /** Memory can't be told what it missed: it is to drop everything, and void every lease. */
@@ -33,6 +35,7 @@ export interface Sight {
  *
  *     idle -- wake or poll --> looking -- answered --> idle, or looking again if woken meanwhile
  *                                      -- failed ----> waiting (back-off) --> looking
+ *     idle -- wake too soon after the last look --> paced -- the gap over, or somebody waits for a look --> looking
  *
  * A look proves that memory was right when it was *sent*; so what is answered from memory is fresh until staleBoundMs
  * after that instant, on this host's monotonic clock, whatever happens to wake-ups, sockets and servers afterwards.
@@ -42,7 +45,9 @@ export class Follower {
   #last: (Sight & { readonly text: string }) | undefined;
   #freshUntilMs = Number.NEGATIVE_INFINITY;
   #lastLookMs = Number.NEGATIVE_INFINITY;
+  #sentMs = Number.NEGATIVE_INFINITY;
   #looking = false;
+  #paced = false;
   #wokenMeanwhile = false;
   #failures = 0;
   #stopped = false;
@@ -100,7 +105,7 @@ export class Follower {
   wake(): void {
     if (this.#stopped) return;
     if (this.#looking) this.#wokenMeanwhile = true;
-    else if (this.#failures === 0) void this.#look();
+    else if (this.#failures === 0) this.#lookInTime();
   }
 
   /** Resolves when a look that was sent after this call has ended, well or not. */
@@ -120,14 +125,29 @@ export class Follower {
     this.#waitingForNext = [];
   }
 
+  #lookInTime(): void {
+    if (this.#paced) return;
+    const { clock, gapMs, pollIntervalMs } = this.#options;
+    const waitMs = this.#sentMs + Math.min(pollIntervalMs, gapMs?.() ?? 0) - clock.now();
+    if (waitMs <= 0) {
+      void this.#look();
+      return;
+    }
+    this.#paced = true;
+    this.#callOffTimer?.();
+    this.#callOffTimer = clock.after(waitMs, () => void this.#look());
+  }
+
   async #look(): Promise<void> {
     const { database, clock, onSight } = this.#options;
     this.#callOffTimer?.();
+    this.#paced = false;
     this.#looking = true;
     this.#wokenMeanwhile = false;
     this.#waitingForThis = this.#waitingForNext;
     this.#waitingForNext = [];
     const sentMs = clock.now();
+    this.#sentMs = sentMs;
     let again = false;
     try {
       again = await this.#learn(await database.look(this.#last?.text), sentMs);
@@ -146,8 +166,12 @@ export class Follower {
   #next(again: boolean): void {
     if (this.#stopped) return;
     const failed = this.#failures > 0;
-    if (!failed && (again || this.#wokenMeanwhile || this.#waitingForNext.length > 0)) {
+    if (!failed && (again || this.#waitingForNext.length > 0)) {
       void this.#look();
+      return;
+    }
+    if (!failed && this.#wokenMeanwhile) {
+      this.#lookInTime();
       return;
     }
     const waitMs = failed ? backoffMs(RETRY, this.#failures - 1) : this.#options.pollIntervalMs;

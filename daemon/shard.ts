@@ -4,7 +4,8 @@ import { splitTable } from '../shared/table/names.js';
 import { BarredDatabase } from './barred-database.js';
 import type { Clock } from './clock.js';
 import type { Config } from './config.js';
-import { connectionOptions } from './connection-options.js';
+import { connectionOptions, LISTENER_NAME } from './connection-options.js';
+import { Crowd } from './crowd.js';
 import type { DatabaseNode } from './databases.js';
 import { Follower } from './follower.js';
 import type { Identity } from './identity.js';
@@ -48,6 +49,7 @@ export class Shard {
   readonly #listener: Listener | undefined;
   readonly #trimmer: Trimmer;
   readonly #wakeups: Wakeups;
+  readonly #crowd = new Crowd();
   #toldUntilMs = Number.NEGATIVE_INFINITY;
   #stores: Stores | undefined;
   #blind: string | undefined;
@@ -60,7 +62,12 @@ export class Shard {
     this.#onChange = createChangeLog(options.log);
     const connection = connectionOptions(config, node.url);
     this.#database = this.#newDatabase(connection);
-    this.#wakeups = new Wakeups(this.#database, options.clock, (run) => setImmediate(run));
+    this.#wakeups = new Wakeups({
+      database: this.#database,
+      clock: options.clock,
+      defer: (run) => setImmediate(run),
+      crowdGapMs: () => this.#crowd.wakeupGapMs,
+    });
     this.#follower = this.#newFollower();
     this.#listener = this.#newListener();
     this.#trimmer = this.#newTrimmer();
@@ -157,6 +164,7 @@ export class Shard {
       clock,
       staleBoundMs: config.staleBoundMs,
       pollIntervalMs: config.pollIntervalMs,
+      gapMs: () => this.#crowd.lookGapMs,
       apply: (row) => {
         this.#stores?.learn(row);
         if ('name' in row) onName(row.name);
@@ -196,8 +204,9 @@ export class Shard {
       return undefined;
     }
     const isDirect = config.listenUrl !== undefined;
+    const connection = connectionOptions(isDirect ? { ...config, pooler: false } : config, node.listen.url);
     return new Listener({
-      connection: connectionOptions(isDirect ? { ...config, pooler: false } : config, node.listen.url),
+      connection: { ...connection, application_name: LISTENER_NAME },
       channel: splitTable(config.table).name,
       daemonId,
       clock,
@@ -207,10 +216,19 @@ export class Shard {
       },
       onHearing: (deaf) => {
         this.#deaf = deaf?.message;
+        if (deaf === undefined) this.#countListeners();
         if (deaf === undefined) this.#onChange('listen', 'hearing', 'wake-ups arrive');
         else this.#onChange('listen', 'deaf', `no wake-ups, polling alone: ${deaf.message}`, { level: 'warn' });
       },
     });
+  }
+
+  #countListeners(): void {
+    const setCount = (count: number) => {
+      this.#crowd.listeners = count;
+    };
+    // Where they can't be counted it stays at what it was.
+    this.#database.countListeners().then(setCount, () => {});
   }
 
   #newTrimmer(): Trimmer {

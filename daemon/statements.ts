@@ -3,7 +3,7 @@ import { BINARY_ARRAYS } from '../shared/table/binary.js';
 import { type ClusterLeaseId, releaseClusterLease, takeClusterLease } from '../shared/table/cluster-lease.js';
 import { failingPlainly, failureOf, MISSING_OBJECT, neverSent } from '../shared/table/failure.js';
 import { type Fill, type FillResult, offerFills } from '../shared/table/fill.js';
-import { incarnate, type LookResult, look, notify } from '../shared/table/look.js';
+import { countConnections, incarnate, type LookResult, look, notify } from '../shared/table/look.js';
 import { migrateCore, migrateSpace, type Schema } from '../shared/table/migrate.js';
 import type { SpaceNames } from '../shared/table/names.js';
 import type { PoolLike } from '../shared/table/queryable.js';
@@ -11,6 +11,7 @@ import { countEntries, type ReadResult, readEntries, readSmallEntries, readTtls 
 import { beginTopology, MOVE_TIMEOUT_MS, readTopology, type Topology } from '../shared/table/topology.js';
 import { trim, trimState } from '../shared/table/trim.js';
 import { type WriteBatch, type WriteResult, writeBatch } from '../shared/table/write.js';
+import { LISTENER_NAME } from './connection-options.js';
 import type { Space, StatementSettings } from './tasks.js';
 
 /** How long connections that are just being made may hold up the end. */
@@ -77,6 +78,10 @@ export class Statements {
     return this.#knowing(async () =>
       readEntries(this.#db, await this.#core(), await this.#tableOf(space), keys, this.#prepare, true),
     );
+  }
+
+  countListeners(): Promise<number> {
+    return this.#knowing(() => countConnections(this.#lookDb, LISTENER_NAME));
   }
 
   /** @returns undefined where a value takes up more than `valueBytesMax` in the table */

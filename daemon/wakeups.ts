@@ -10,6 +10,15 @@ export const WAKEUP_GAP_MS_MIN = 2;
 export const WAKEUP_GAP_MS_MAX = 20;
 export const WAKEUP_GAP_FACTOR = 4;
 
+export interface WakeupsOptions {
+  readonly database: Pick<Database, 'notify'>;
+  readonly clock: Clock;
+  /** Runs something when what this turn of the loop has to tell was told: whoever wrote need not wait for the wake-up. */
+  defer(run: () => void): void;
+  /** The least time from one wake-up to the next that the number of listeners asks for. */
+  crowdGapMs(): number;
+}
+
 /**
  * The wake-ups that this daemon sends, one at a time: the first write after a pause is announced at once, what is written
  * while one is under way, or so soon after it, by the next. A lost one costs others latency, no more, so failures are left
@@ -19,18 +28,13 @@ export const WAKEUP_GAP_FACTOR = 4;
  *                                                            under way -- answered, send meanwhile --> waiting
  */
 export class Wakeups {
-  readonly #database: Pick<Database, 'notify'>;
-  readonly #clock: Clock;
-  readonly #defer: (run: () => void) => void;
+  readonly #options: WakeupsOptions;
   #state: 'idle' | 'waiting' | 'under way' = 'idle';
   #again = false;
   #nextMs = Number.NEGATIVE_INFINITY;
 
-  /** @param defer runs something when what this turn of the loop has to tell was told: whoever wrote need not wait for this */
-  constructor(database: Pick<Database, 'notify'>, clock: Clock, defer: (run: () => void) => void) {
-    this.#database = database;
-    this.#clock = clock;
-    this.#defer = defer;
+  constructor(options: WakeupsOptions) {
+    this.#options = options;
   }
 
   /** Something was written. */
@@ -40,19 +44,20 @@ export class Wakeups {
   }
 
   #sendInTime(): void {
-    const waitMs = this.#nextMs - this.#clock.now();
+    const waitMs = this.#nextMs - this.#options.clock.now();
     this.#state = 'waiting';
-    if (waitMs <= 0) this.#defer(() => void this.#send());
-    else this.#clock.after(waitMs, () => void this.#send());
+    if (waitMs <= 0) this.#options.defer(() => void this.#send());
+    else this.#options.clock.after(waitMs, () => void this.#send());
   }
 
   async #send(): Promise<void> {
     this.#state = 'under way';
     this.#again = false;
-    const sentMs = this.#clock.now();
-    await this.#database.notify().catch(() => {});
-    const gapMs = (this.#clock.now() - sentMs) * WAKEUP_GAP_FACTOR;
-    this.#nextMs = sentMs + Math.min(WAKEUP_GAP_MS_MAX, Math.max(WAKEUP_GAP_MS_MIN, gapMs));
+    const { database, clock, crowdGapMs } = this.#options;
+    const sentMs = clock.now();
+    await database.notify().catch(() => {});
+    const gapMs = (clock.now() - sentMs) * WAKEUP_GAP_FACTOR;
+    this.#nextMs = sentMs + Math.max(crowdGapMs(), Math.min(WAKEUP_GAP_MS_MAX, Math.max(WAKEUP_GAP_MS_MIN, gapMs)));
     this.#state = 'idle';
     if (this.#again) this.#sendInTime();
   }

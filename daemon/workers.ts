@@ -70,6 +70,11 @@ export class WorkersDatabase implements Database, TopologyRecord {
     return this.#direct.notify(this.#options.daemonId);
   }
 
+  /** Daemons that listen at this server, this one included. */
+  countListeners(): Promise<number> {
+    return this.#direct.countListeners();
+  }
+
   async read(namespace: string, keys: readonly string[]): Promise<ReadResult> {
     const space = this.#options.space(namespace);
     const direct = await this.#direct.read(space, keys);

@@ -5,16 +5,19 @@
  */
 import pg from 'pg';
 import { systemClock } from '../../daemon/clock.js';
+import { LISTENER_NAME } from '../../daemon/connection-options.js';
+import { Crowd } from '../../daemon/crowd.js';
 import { Follower } from '../../daemon/follower.js';
 import { Listener } from '../../daemon/listener.js';
 import { OPTIONS } from '../../daemon/options.js';
 import { incarnate, look } from '../../shared/table/look.js';
 import { migrateCore } from '../../shared/table/migrate.js';
-import { LISTENER_NAME } from './followers.js';
 
 export interface FollowOrders {
   readonly databaseUrl: string;
   readonly followers: number;
+  /** In all processes together. A daemon counts them at each check of its listener. */
+  readonly all: number;
 }
 
 export interface Followed {
@@ -28,9 +31,11 @@ export interface Followed {
 
 const ROWS_MAX = 10_000;
 
-const { databaseUrl, followers } = JSON.parse(process.argv[2]!) as FollowOrders;
+const { databaseUrl, followers, all } = JSON.parse(process.argv[2]!) as FollowOrders;
 const done = { looks: 0, rows: 0, lookMs: 0 };
 const backends: number[] = [];
+const crowd = new Crowd();
+crowd.listeners = all;
 
 const pool = new pg.Pool({ connectionString: databaseUrl, max: 1 });
 const schema = await migrateCore(pool, { table: 'hyper_cache', logged: false });
@@ -56,6 +61,7 @@ async function follow(number: number): Promise<void> {
     clock: systemClock,
     staleBoundMs: OPTIONS.staleBoundMs.default,
     pollIntervalMs: OPTIONS.pollIntervalMs.default,
+    gapMs: () => crowd.lookGapMs,
     apply() {},
     reset() {},
     onSight() {},

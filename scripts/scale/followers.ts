@@ -4,8 +4,6 @@ import { fileURLToPath } from 'node:url';
 import type { Followed, FollowOrders } from './follower-process.js';
 
 const PROGRAM = fileURLToPath(new URL('./follower-process.js', import.meta.url));
-/** Listeners do not tell the pid of their backend; they are found by this name. */
-export const LISTENER_NAME = 'scale listener';
 const PROCESSES_MAX = 4;
 
 /** So many followers of the log, in a few processes. */
@@ -21,7 +19,7 @@ export class Followers {
     const processes = Math.min(PROCESSES_MAX, count);
     const children = Array.from({ length: processes }, (_, each) => {
       const followers = Math.floor((count * (each + 1)) / processes) - Math.floor((count * each) / processes);
-      const orders: FollowOrders = { databaseUrl, followers };
+      const orders: FollowOrders = { databaseUrl, followers, all: count };
       return fork(PROGRAM, [JSON.stringify(orders)]);
     });
     await Promise.all(

@@ -1,10 +1,11 @@
 import pg from 'pg';
 import type { PgCachedClient } from '../../client/client.js';
+import { LISTENER_NAME } from '../../daemon/connection-options.js';
 import { cpuUsOf } from '../bench/cpu.js';
 import { DATA } from '../bench/data.js';
 import { LOOP_IN_FLIGHT, loop } from '../bench/growth-loop.js';
 import type { Servers } from '../bench/servers.js';
-import { Followers, LISTENER_NAME } from './followers.js';
+import { Followers } from './followers.js';
 import { type Written, writeSteadily } from './writes.js';
 
 /** What so many followers cost, while one daemon writes. CPU in microseconds a second (10,000 are one percent of a core). */

@@ -59,3 +59,10 @@ export async function notify(db: Queryable, schema: Schema, from: string, prepar
   const statement = { text: 'SELECT pg_notify($1, $2)', values: [schema.core.channel, from] };
   await db.query(prepare ? { name: 'pgcached notify', ...statement } : statement);
 }
+
+/** @returns how many connections of that application name there are at the server */
+export async function countConnections(db: Queryable, applicationName: string): Promise<number> {
+  const text = 'SELECT count(*)::int AS count FROM pg_stat_activity WHERE application_name = $1';
+  const { rows } = await db.query({ text, values: [applicationName] });
+  return rows[0]?.count as number;
+}

@@ -4,7 +4,7 @@ import type { Clock } from '../../daemon/clock.js';
 import { WAKEUP_GAP_FACTOR, WAKEUP_GAP_MS_MAX, WAKEUP_GAP_MS_MIN, Wakeups } from '../../daemon/wakeups.js';
 
 /** A clock that stands until it is told to go on, and a database that answers when it is told to. */
-function world() {
+function world(crowdGapMs = 0) {
   let nowMs = 1000;
   let timers: { atMs: number; run: () => void }[] = [];
   const sentMs: number[] = [];
@@ -25,7 +25,7 @@ function world() {
       answers.push((failure) => (failure === undefined ? resolve() : reject(failure)));
     });
   return {
-    wakeups: new Wakeups({ notify }, clock, (run) => run()),
+    wakeups: new Wakeups({ database: { notify }, clock, defer: (run) => run(), crowdGapMs: () => crowdGapMs }),
     sentMs,
     pass(ms: number) {
       nowMs += ms;
@@ -81,6 +81,17 @@ test('what is written while a wake-up is under way is announced by another, late
     pass(0.5);
     assert.equal(sentMs.length, 2, `${tookMs} ms: now`);
   }
+});
+
+test('where many listen, wake-ups are as far apart as that asks for', async () => {
+  const { wakeups, sentMs, pass, answer } = world(100);
+  wakeups.send();
+  await answer();
+  wakeups.send();
+  pass(99);
+  assert.equal(sentMs, [1000]);
+  pass(1);
+  assert.equal(sentMs, [1000, 1100]);
 });
 
 test('a wake-up that fails does not keep the next one back', async () => {

@@ -127,7 +127,7 @@ export async function checkHeadroom(client: pg.Client, config: Config): Promise<
   const { rows } = await client.query(
     `SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int AS total,
        (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend') AS used,
-       (SELECT count(*)::int FROM pg_stat_activity WHERE application_name = 'pgcached') AS ours`,
+       (SELECT count(*)::int FROM pg_stat_activity WHERE application_name LIKE 'pgcached%') AS ours`,
   );
   const { total, used, ours } = rows[0] as { total: number; used: number; ours: number };
   const wanted = connectionsOf(config);
