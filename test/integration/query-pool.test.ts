@@ -219,6 +219,24 @@ test('a write that fails is not half done, and the connection goes on', async ({
   assert.is((await pool.query('SELECT price FROM products WHERE id = 8')).rows[0].price, 5);
 });
 
+test('a write that can not be logged is not done', async ({ pool, db }) => {
+  await pool.query("UPDATE products SET name = 'logged' WHERE id = 18");
+  const fn = 'FUNCTION hyper_cache_ns_tables_invalidate';
+  await runSql(db.url, `ALTER ${fn} RENAME TO elsewhere`);
+  const client = await pool.connect();
+  try {
+    for (const one of [pool, client]) {
+      const write = one.query("UPDATE products SET name = 'lost' WHERE id = 18") as Promise<unknown>;
+      assert.is(((await write.catch((error: unknown) => error)) as pg.DatabaseError).code, '42883');
+    }
+    assert.is(client.getTransactionStatus(), 'I');
+  } finally {
+    client.release();
+    await runSql(db.url, 'ALTER FUNCTION elsewhere RENAME TO hyper_cache_ns_tables_invalidate');
+  }
+  assert.is(await nameOf(pool, 18), 'logged');
+});
+
 test('cascades of foreign keys, TRUNCATE and refreshed views count as written', async ({ pool }) => {
   await pool.query('INSERT INTO orders VALUES (1, 9), (2, 10), (3, 11)');
   const orders = async () =>
