@@ -74,8 +74,19 @@ function mayHaveCommitted(facts: StatementFacts, client: DriverClient): boolean 
 
 type Query = pg.PoolClient['query'];
 
+/** Connections as each pool gives them out: the same one is the same object each time, as it is with the driver's. */
+const wrappers = new WeakMap<Listeners, WeakMap<DriverClient, pg.PoolClient>>();
+
 /** A connection that a pool has given out, with a `query` that is heard of. All else is the connection's own. */
 export function cachedClient(client: DriverClient, listeners: Listeners): pg.PoolClient {
+  const ofPool = wrappers.get(listeners) ?? new WeakMap<DriverClient, pg.PoolClient>();
+  wrappers.set(listeners, ofPool);
+  const wrapper = ofPool.get(client) ?? wrapperOf(client, listeners);
+  ofPool.set(client, wrapper);
+  return wrapper;
+}
+
+function wrapperOf(client: DriverClient, listeners: Listeners): pg.PoolClient {
   const query = (...args: unknown[]): unknown => {
     let call: QueryCall | undefined;
     try {

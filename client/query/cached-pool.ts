@@ -1,11 +1,12 @@
 import type pg from 'pg';
 import type { Ttl } from '../../shared/cache.js';
 import { CacheError } from '../../shared/errors.js';
+import type { PgCachedClient } from '../client.js';
 import { answer, cachedClient, type Listeners, runCall } from './cached-client.js';
 import { type Classified, knownFacts } from './classifier.js';
 import { type CachedPoolOptions, checkPoolOptions } from './options.js';
 import { loadParser } from './parser.js';
-import { type QueryCacheOptions, type QueryCall, type QueryRequest, queryCall } from './request.js';
+import { type QueryCacheOptions, type QueryCall, queryCall } from './request.js';
 import { QueryRunner } from './runner.js';
 import type { DriverClient } from './session.js';
 import type { CacheStats } from './stats.js';
@@ -54,7 +55,27 @@ export function cachedPool(pool: pg.Pool, options: CachedPoolOptions): CachedPoo
     throw new CacheError('ERR_INVALID_ARGUMENT', 'cachedPool takes a Pool of pg and { cache: connect(), … }');
   }
   const runner = new QueryRunner(pool, checkPoolOptions(options));
-  return wrap(pool, { runner, log: new WriteLog(pool) });
+  const wrapped = wrap(pool, { runner, log: new WriteLog(pool) });
+  made.set(wrapped, { cache: options.cache, runner });
+  return wrapped;
+}
+
+/** What stands behind each wrapped pool, for the adapters of query builders. */
+const made = new WeakMap<object, { readonly cache: PgCachedClient; readonly runner: QueryRunner }>();
+
+/** @throws CacheError ERR_INVALID_ARGUMENT for a pool that `cachedPool` did not make */
+export function behind(pool: CachedPool): { readonly cache: PgCachedClient; readonly runner: QueryRunner } {
+  const known = typeof pool === 'object' && pool !== null ? made.get(pool) : undefined;
+  if (known === undefined) throw new CacheError('ERR_INVALID_ARGUMENT', 'the pool must be one that cachedPool() made');
+  return known;
+}
+
+/** The answer of the cache, or of a run that fills it; undefined for what is not cached, which was not run. */
+export async function cachedResult(runner: QueryRunner, { text, request }: QueryCall) {
+  await loadParser();
+  if (request === undefined || text === undefined) return undefined;
+  if (request.cache === undefined && knownFacts(text).read === undefined) return undefined;
+  return runner.run(request);
 }
 
 function wrap(pool: pg.Pool, listeners: Listeners): CachedPool {
@@ -134,21 +155,13 @@ function query(
     return untouched();
   }
   const request = call.request === undefined || cache === undefined ? call.request : { ...call.request, cache };
-  return answer(run(pool, listeners, call, request), call.callback);
+  return answer(run(pool, listeners, { ...call, request }), call.callback);
 }
 
-async function run(
-  pool: pg.Pool,
-  listeners: Listeners,
-  call: QueryCall,
-  request: QueryRequest | undefined,
-): Promise<pg.QueryResult> {
-  await loadParser();
+async function run(pool: pg.Pool, listeners: Listeners, call: QueryCall): Promise<pg.QueryResult> {
+  const result = await cachedResult(listeners.runner, call);
+  if (result !== undefined) return result;
   const facts = call.text === undefined ? undefined : knownFacts(call.text);
-  if (request !== undefined && (facts?.read !== undefined || request.cache !== undefined)) {
-    const result = await listeners.runner.run(request);
-    if (result !== undefined) return result;
-  }
   if (facts?.read !== undefined && facts.keepsSession) {
     return (pool.query as (...all: unknown[]) => Promise<pg.QueryResult>).apply(pool, [...call.args]);
   }
