@@ -46,7 +46,7 @@ export async function runCall(
   try {
     if (facts === undefined || statements.length === 0) {
       const result = await send();
-      if (call.request !== undefined) await runner.follow(client, call.request);
+      if (call.request !== undefined && returnsRows(result)) await runner.follow(client, call.request);
       return result;
     }
     return await runLogged(client, send, statements, isIdle(client) && canBeInside(facts));
@@ -56,6 +56,9 @@ export async function runCall(
     if (facts !== undefined && mayHaveCommitted(facts, client)) await runner.wrote();
   }
 }
+
+/** Rows may be none: what matters is that there are columns. More than one statement gives a list of results. */
+const returnsRows = (result: pg.QueryResult) => [result].flat().some(({ fields }) => (fields?.length ?? 0) > 0);
 
 /** What can run in a transaction of ours: one statement that writes rows; definitions and more than one statement may not. */
 const canBeInside = (facts: StatementFacts) =>

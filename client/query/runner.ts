@@ -92,16 +92,19 @@ export class QueryRunner {
     if (typeof admitted !== 'string') return this.#cached(admitted);
     this.stats.bypasses += 1;
     this.#options.onBypass({ text: request.text, reason: admitted });
+    // Nobody would tell what is made of it that its tables have changed.
+    loseParts();
     return undefined;
   }
 
   async #admit(request: QueryRequest): Promise<Admitted | string> {
     const { text, cache } = request;
     if (isInTransaction()) return 'it runs inside withTransaction';
-    if (cache === false) return 'it was asked not to be';
+    // What is made of it is to die with its tables also where it is not kept itself.
+    if (cache === false && !isInheriting()) return 'it was asked not to be';
     const { bypass } = knownFacts(text);
     if (bypass !== undefined) return bypass;
-    const isAsked = cache !== undefined;
+    const isAsked = cache !== undefined && cache !== false;
     if (!isAsked && this.#options.tableTtlMs.size === 0 && !isInheriting()) return 'no table has a cacheTtl';
     const passage = await this.gate.admission();
     if (passage.bypass !== undefined) return passage.bypass;
@@ -112,10 +115,8 @@ export class QueryRunner {
       .catch((error: Error) => ({ bypass: error.message }));
     if (classified.bypass !== undefined) return classified.bypass;
     const own: QueryCacheOptions = typeof cache === 'object' ? cache : {};
-    const ttl = isAsked
-      ? (own.ttl ?? this.#options.defaultTtlMs / 1000)
-      : ttlOf(classified.named, this.#options.tableTtlMs);
-    // What is made of it is to die with its tables also where it is not kept itself.
+    const ofTables = () => (cache === false ? undefined : ttlOf(classified.named, this.#options.tableTtlMs));
+    const ttl = isAsked ? (own.ttl ?? this.#options.defaultTtlMs / 1000) : ofTables();
     if (ttl === undefined && !isInheriting()) return 'not all of its tables have a cacheTtl';
     const { tags, grace, beta, coalesce } = own;
     const given = { tags, grace, beta, coalesce };
@@ -197,15 +198,12 @@ export class QueryRunner {
 
   /** The same for a query that the caller runs himself, on a connection that he has checked out. */
   async follow(client: DriverClient, request: QueryRequest): Promise<void> {
-    if (!isInheriting() || knownFacts(request.text).read === undefined) return;
-    if (!isIdle(client)) {
-      loseParts();
-      return;
-    }
+    if (!isInheriting()) return;
+    if (!isIdle(client) || knownFacts(request.text).read === undefined) return loseParts();
     const admission = await this.gate.admission();
-    const classified = await this.classify(request);
-    if (admission.bypass === undefined && classified.bypass === undefined)
-      await this.#follow(client, admission, classified);
+    const classified = await this.classify(request).catch((error: Error) => ({ bypass: error.message }));
+    if (admission.bypass !== undefined || classified.bypass !== undefined) return loseParts();
+    await this.#follow(client, admission, classified);
   }
 
   /** Asks on a connection of the same session, whose names mean the same. */

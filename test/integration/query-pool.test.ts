@@ -337,6 +337,50 @@ test('functions made of queries, three deep: a commit drops exactly what was mad
   );
 });
 
+test('what is made of a query that is not cached dies with its tables, or is not kept', async ({ pool, a, db }) => {
+  const id = 16;
+  const cache = a.client({ namespace: 'made' });
+  let runs = 0;
+  const make = (keyPrefix: string, read: (text: string) => Promise<pg.QueryResult>, more = '') =>
+    cached(
+      async () => {
+        runs += 1;
+        return (await read(`SELECT name${more} FROM products WHERE id = ${id}`)).rows[0].name as string;
+      },
+      { cache, keyPrefix },
+    );
+  const onConnection = async (text: string) => {
+    const client = await pool.connect();
+    try {
+      return await client.query(text);
+    } finally {
+      client.release();
+    }
+  };
+  const change = (name: string) =>
+    runSql(
+      db.url,
+      `BEGIN; UPDATE products SET name = '${name}' WHERE id = ${id};
+      SELECT hyper_cache_ns_tables_invalidate('tag', 'public.products', 'public.products/=${id}'); COMMIT`,
+    );
+  const followed = make('asked-not-to', (text) => pool.query({ text, cache: false }));
+  await change('one');
+  assert.equal([await followed(), await followed(), runs], ['one', 'one', 1]);
+  await change('two');
+  await eventually('dropped', async () => (await followed()) === 'two', 3000);
+  const locked = (text: string) => `${text} FOR UPDATE`;
+  const unknown = [
+    make('volatile', (text) => pool.query(text), ', random()'),
+    make('volatile-connection', onConnection, ', random()'),
+    make('locking', (text) => pool.query(locked(text))),
+    make('locking-connection', (text) => onConnection(locked(text))),
+  ];
+  for (const name of ['three', 'four']) {
+    await change(name);
+    for (const read of unknown) assert.is(await read(), name);
+  }
+});
+
 test('a query that began before a commit and ends after it is not kept', async ({ pool, a, db }) => {
   const slow = 'SELECT name, (SELECT count(*) FROM generate_series(1, 4000000)) AS n FROM products WHERE id = 15';
   const early = pool.query(slow);
