@@ -82,6 +82,7 @@ export class Computation {
   }
 
   #mayAnswerWith(stale: Page, nowMs: number): boolean {
+    if (this.#exchange.isEarly === false) return false;
     return mayServeWhileRevalidating(stale, nowMs) && !this.#plan.directives.has('no-cache');
   }
 

@@ -244,7 +244,7 @@ export class NodeDetour {
 }
 
 /** @returns the fields of a response as they would be sent, the several values of one apart */
-function headerPairs(res: OutgoingMessage): HeaderPairs {
+export function headerPairs(res: OutgoingMessage): HeaderPairs {
   return res.getHeaderNames().flatMap((name) => {
     const value = res.getHeader(name);
     const values = Array.isArray(value) ? value : [value];
@@ -254,6 +254,14 @@ function headerPairs(res: OutgoingMessage): HeaderPairs {
 
 /** Sends a reply; fields of the same name that were set before give way, others stay. */
 export function sendReply(res: ServerResponse, { status, headers, body }: Reply): void {
+  setFields(res, headers);
+  res.statusCode = status;
+  if (body === undefined) res.end();
+  else res.end(body);
+}
+
+/** Sets fields, several of a name as one list, in place of those that were set before. */
+export function setFields(res: ServerResponse, headers: HeaderPairs): void {
   const byName = new Map<string, string[]>();
   for (const [name, value] of headers) {
     const values = byName.get(name);
@@ -261,7 +269,4 @@ export function sendReply(res: ServerResponse, { status, headers, body }: Reply)
     else values.push(value);
   }
   for (const [name, values] of byName) res.setHeader(name, values.length === 1 ? values[0]! : values);
-  res.statusCode = status;
-  if (body === undefined) res.end();
-  else res.end(body);
 }

@@ -21,22 +21,13 @@ export class NodeExchange implements Exchange {
   }
 
   async run(changes: RequestChanges, judge: Judge): Promise<Outcome> {
-    const req = this.#req;
-    const headers = req.headers;
-    const names = Object.keys(changes);
-    if (names.length > 0) {
-      req.headers = { ...headers };
-      for (const name of names) {
-        if (changes[name] === undefined) delete req.headers[name];
-        else req.headers[name] = changes[name];
-      }
-    }
-    this.#detour = new NodeDetour(req, this.#res, judge);
+    const restore = changeFields(this.#req, changes);
+    this.#detour = new NodeDetour(this.#req, this.#res, judge);
     try {
       this.#next();
       return await this.#detour.outcome;
     } finally {
-      req.headers = headers;
+      restore();
     }
   }
 
@@ -52,9 +43,25 @@ export function isAborted(error: unknown): boolean {
   return error instanceof ResponseAborted;
 }
 
-function requestHead(req: IncomingMessage): RequestHead {
+/** Has the handler see other fields than the client sent. @returns undoes it */
+export function changeFields(req: IncomingMessage, changes: RequestChanges): () => void {
+  const { headers } = req;
+  const names = Object.keys(changes);
+  if (names.length === 0) return () => {};
+  req.headers = { ...headers };
+  for (const name of names) {
+    if (changes[name] === undefined) delete req.headers[name];
+    else req.headers[name] = changes[name];
+  }
+  return () => {
+    req.headers = headers;
+  };
+}
+
+/** @param given path and query as they were sent, where the framework keeps them elsewhere */
+export function requestHead(req: IncomingMessage, given?: string): RequestHead {
   const { method = 'GET', headers } = req;
-  const { originalUrl, authority } = req as { originalUrl?: string; authority?: string };
+  const { originalUrl = given, authority } = req as { originalUrl?: string | undefined; authority?: string };
   return {
     method,
     url: originalUrl ?? req.url ?? '/',

@@ -49,6 +49,8 @@ export interface Exchange {
   readonly request: RequestHead;
   /** Whether `run` may be called more than once. */
   readonly isRepeatable: boolean;
+  /** Whether a reply may go out while `run` goes on; true where it is missing. */
+  readonly isEarly?: boolean;
   /**
    * Runs the handler as if the request had these fields. Goes on when the client goes away. To be called at most once where the
    * exchange is not repeatable, and also when a reply has been given already: its response is collected then, or dropped.

@@ -4,8 +4,14 @@ import type { AddressInfo } from 'node:net';
 import { pipeline, Readable } from 'node:stream';
 import { serve } from '@hono/node-server';
 import type express5 from 'express';
+import fastify from 'fastify';
+import { Hono } from 'hono';
+import Koa from 'koa';
 import { cacheMiddleware } from '../../../client/http/express.js';
+import { cacheMiddleware as fastifyCache } from '../../../client/http/fastify.js';
+import { cacheMiddleware as honoCache } from '../../../client/http/hono.js';
 import { cacheHandler } from '../../../client/http/index.js';
+import { cacheMiddleware as koaCache } from '../../../client/http/koa.js';
 import type { HttpFace, RunningSite, SiteAnswer, SiteHandler } from './site.js';
 
 /** A server on a port that was free. */
@@ -42,17 +48,76 @@ export const WEB: HttpFace = {
       const headers = Object.fromEntries(request.headers);
       return webResponse(await handler({ method: request.method, url, headers }));
     }, cache);
-    const server = serve({ fetch: handle, port: 0, hostname: '127.0.0.1' });
-    await once(server, 'listening');
-    return {
-      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-      async close() {
-        const closed = once(server, 'close');
-        server.close();
-        (server as import('node:http').Server).closeAllConnections();
-        await closed;
-      },
-    };
+    return serveFetch(handle);
+  },
+};
+
+/** A fetch handler behind @hono/node-server. */
+export async function serveFetch(fetch: (request: Request) => Response | Promise<Response>): Promise<RunningSite> {
+  const server = serve({ fetch, port: 0, hostname: '127.0.0.1' });
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      (server as import('node:http').Server).closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+/** Through @hono/node-server. */
+export const HONO: HttpFace = {
+  name: 'http: Hono',
+  refreshes: 'itself',
+  async start(handler, cache) {
+    const app = new Hono();
+    app.use(honoCache(cache));
+    app.all('*', async (c) => {
+      const url = c.req.url.slice(new URL(c.req.url).origin.length);
+      return webResponse(await handler({ method: c.req.method, url, headers: c.req.header() }));
+    });
+    return serveFetch((request) => app.fetch(request));
+  },
+};
+
+export const KOA: HttpFace = {
+  name: 'http: Koa',
+  async start(handler, cache) {
+    const app = new Koa();
+    app.silent = true;
+    app.use(koaCache(cache));
+    app.use(async (ctx) => {
+      const { method, originalUrl: url, headers } = ctx;
+      const answer = await handler({ method, url, headers });
+      ctx.status = answer.status ?? 200;
+      const { body = '' } = answer;
+      ctx.body = typeof body === 'string' || body instanceof Uint8Array ? body : Readable.from(body);
+      if (body instanceof Uint8Array) ctx.body = Buffer.from(body);
+      for (const [field, value] of Object.entries(answer.headers ?? {})) ctx.set(field, value);
+    });
+    return listen(app.callback());
+  },
+};
+
+export const FASTIFY: HttpFace = {
+  name: 'http: Fastify',
+  async start(handler, cache) {
+    const app = fastify({ forceCloseConnections: true, exposeHeadRoutes: false });
+    app.register(fastifyCache, cache);
+    app.addContentTypeParser('*', (_request, payload, done) => {
+      payload.resume();
+      done(null);
+    });
+    app.all('*', async (request, reply) => {
+      const { method, url, headers } = request;
+      const { status = 200, headers: fields = {}, body = '' } = await handler({ method, url, headers });
+      reply.code(status).headers(fields);
+      return reply.send(typeof body === 'string' || body instanceof Uint8Array ? body : Readable.from(body));
+    });
+    const url = await app.listen({ port: 0, host: '127.0.0.1' });
+    return { url, close: () => app.close() };
   },
 };
 

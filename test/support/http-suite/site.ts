@@ -28,6 +28,8 @@ export interface RunningSite {
 /** A framework: starts a real server on a port of its own whose every path and method goes to the handler behind the cache. */
 export interface HttpFace {
   readonly name: string;
+  /** Whether the request that finds a page stale waits for the new one itself; 'behind' where it is missing. */
+  readonly refreshes?: 'itself' | 'behind';
   start(handler: SiteHandler, cache: HttpCache): Promise<RunningSite>;
 }
 
@@ -49,6 +51,7 @@ export class Site {
   readonly seen: SiteRequest[] = [];
   #nowMs = 1_800_000_000_000;
   #running: RunningSite | undefined;
+  refreshes: HttpFace['refreshes'];
 
   constructor(options: HttpCacheOptions) {
     this.cache = new LocMemCache({ clock: () => this.#nowMs });
@@ -68,6 +71,7 @@ export class Site {
   }
 
   async start(face: HttpFace, handler: SiteHandler): Promise<void> {
+    this.refreshes = face.refreshes ?? 'behind';
     this.#running = await face.start((incoming) => {
       this.seen.push({ ...incoming, headers: { ...incoming.headers } });
       return handler(incoming);
