@@ -130,6 +130,14 @@ test('a page that was dropped while Express computed it is for who asked before,
     const response = await fetch(running.url);
     return [response.status, await response.text()];
   };
+  // Nobody waits: the handler cannot run again for this request, and it keeps what it has.
+  const alone = get();
+  await eventually('the page is computed', () => pages === 1);
+  await client.invalidateTags(['row']);
+  assert.equal(await alone, [200, 'page 1']);
+  assert.is(pages, 1);
+
+  pages = 0;
   const before = get();
   await eventually('the page is computed', () => pages === 1);
   await client.invalidateTags(['row']);

@@ -30,6 +30,20 @@ export const FRESHNESS: readonly Behaviour[] = [
     },
   },
   {
+    name: 'stale-while-revalidate: who comes while it is computed does not wait, and does not compute',
+    handler: async (_, site) => {
+      const page = `page ${site.seen.length}`;
+      if (site.seen.length > 1) await new Promise((resolve) => setTimeout(resolve, 300));
+      return said('max-age=10, stale-while-revalidate=10', page);
+    },
+    async check(site) {
+      await site.get('/');
+      site.pass(15_000);
+      for (let i = 0; i < 5; i++) assert.equal((await site.get('/')).cache, 'STALE');
+      assert.is(site.seen.length, 2);
+    },
+  },
+  {
     name: 'stale-if-error: the stale page in place of an error, as often as it fails, within its window',
     handler: (_, site) =>
       site.seen.length > 1 ? { status: 503, body: 'down' } : said('max-age=10, stale-if-error=100', 'page'),
