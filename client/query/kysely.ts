@@ -11,7 +11,7 @@ import type {
 import type { Ttl } from '../../shared/cache.js';
 import { CacheError } from '../../shared/errors.js';
 import { behind, type CachedPool, cachedResult } from './cached-pool.js';
-import { type QueryCacheOptions, queryCall } from './request.js';
+import { checkQueryCache, type QueryCacheOptions, queryCall } from './request.js';
 import type { QueryRunner } from './runner.js';
 
 type Asked = QueryCacheOptions | boolean;
@@ -25,9 +25,11 @@ const asked = new WeakMap<object, Asked>();
  * said last counts. It is of no effect on writes, on what is streamed, inside transactions, and without `cachedDialect`.
  * @param cache how long, in seconds or as '5m'; or options as `pool.query` takes them; false for not at all; `defaultTtl` where it is missing
  * @returns a function from a query, or a Kysely instance, to another of the same type
+ * @throws CacheError ERR_INVALID_ARGUMENT, ERR_INVALID_TTL, ERR_INVALID_TAG
  */
 export function withCache(cache: Ttl | Asked = true) {
   const options: Asked = typeof cache === 'object' || typeof cache === 'boolean' ? cache : { ttl: cache };
+  checkQueryCache(options);
   const plugin: KyselyPlugin = {
     transformQuery: ({ node }: PluginTransformQueryArgs) => {
       // A node of its own: the query that this one was made from shares the other with it.

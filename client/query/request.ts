@@ -1,5 +1,7 @@
 import pg from 'pg';
 import type { SetOptions, Ttl } from '../../shared/cache.js';
+import { checkLoadOptions } from '../../shared/load-options.js';
+import { checkOptionNames } from '../../shared/option-names.js';
 import type { TypeParsers } from './raw-result.js';
 import type { Parameter } from './row-names.js';
 
@@ -15,6 +17,21 @@ export interface QueryCacheOptions {
   beta?: number;
   /** As for `getOrSet`. */
   coalesce?: 'host' | 'cluster';
+}
+
+const CACHE_OPTIONS: readonly string[] = Object.keys({
+  ttl: true,
+  tags: true,
+  grace: true,
+  beta: true,
+  coalesce: true,
+} satisfies Record<keyof QueryCacheOptions, true>);
+
+/** @throws CacheError ERR_INVALID_ARGUMENT, ERR_INVALID_TTL, ERR_INVALID_TAG */
+export function checkQueryCache(cache: QueryCacheOptions | boolean | undefined): void {
+  if (typeof cache !== 'object') return;
+  checkOptionNames(cache, CACHE_OPTIONS);
+  checkLoadOptions(cache);
 }
 
 /** A call of `query`, taken apart. */

@@ -11,7 +11,7 @@ import { type Classified, Classifier, knownFacts } from './classifier.js';
 import { Gate, type Passage } from './gate.js';
 import type { CheckedPoolOptions } from './options.js';
 import { bytesOf, RAW_TYPES, type RawResult, rawResult, resultOf } from './raw-result.js';
-import type { QueryCacheOptions, QueryRequest } from './request.js';
+import { checkQueryCache, type QueryCacheOptions, type QueryRequest } from './request.js';
 import { type DriverClient, isIdle, type Session, sessionOf } from './session.js';
 import { CacheStats } from './stats.js';
 import { tableNamed, ttlOf } from './table-ttl.js';
@@ -86,8 +86,10 @@ export class QueryRunner {
   /**
    * A result from the cache, or of the query's own run, which is then cached.
    * @returns undefined where it is not to be cached; `onBypass` was told
+   * @throws CacheError ERR_INVALID_ARGUMENT, ERR_INVALID_TTL, ERR_INVALID_TAG for what was asked of the cache
    */
   async run(request: QueryRequest): Promise<pg.QueryResult | undefined> {
+    checkQueryCache(request.cache);
     const admitted = await this.#admit(request);
     if (typeof admitted !== 'string') return this.#cached(admitted);
     this.stats.bypasses += 1;

@@ -335,7 +335,8 @@ test('one connection is enough, and an error leaves it usable', async ({ open, s
   assert.equal(site.pool.waitingCount, 0);
 });
 
-test('what is no cached pool is refused', ({ database }) => {
+test('what is no cached pool is refused, and what can’t be asked of the cache', ({ database }) => {
+  throwsCode('ERR_INVALID_TTL', () => withCache(-1));
   const raw = new pg.Pool({ connectionString: database.url });
   throwsCode('ERR_INVALID_ARGUMENT', () => cachedDialect(raw as CachedPool, (pool) => new PostgresDialect({ pool })));
 });

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { cached } from '../../client/index.js';
 import { type CachedPool, type CachedPoolOptions, cachedPool } from '../../client/query/index.js';
 import { eventually, type TestServer, testServer } from '../support/daemon.js';
-import { throwsCode } from '../support/errors.js';
+import { rejectsCode, throwsCode } from '../support/errors.js';
 import { runSql, type TestDatabase, testDatabase } from '../support/postgres.js';
 
 interface World {
@@ -142,6 +142,13 @@ test('a query that asks for it is cached whatever it reads; one that asks not to
   await nameOf(pool, 5);
   const text = 'SELECT name FROM products WHERE id = 5';
   assert.not(await isHit(pool, () => pool.query({ text, cache: false })));
+});
+
+test('what can’t be asked of the cache is refused, not left out', async ({ pool }) => {
+  const ask = (cache: object) => pool.query({ text: 'SELECT name FROM products WHERE id = 6', cache });
+  await rejectsCode('ERR_INVALID_TTL', () => ask({ ttl: -1 }));
+  await rejectsCode('ERR_INVALID_ARGUMENT', () => ask({ ttl: 5, tag: ['x'] }));
+  await rejectsCode('ERR_INVALID_TAG', () => ask({ tags: [''] }));
 });
 
 test('errors are those of the driver', async ({ pool }) => {
