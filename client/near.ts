@@ -81,6 +81,13 @@ export class NearTier {
     return valueFrom(found);
   }
 
+  /** As `peek`, but what is kept instead of the value: the same object for as long as it is the same copy. */
+  held(key: string): NearValue | undefined {
+    const found = this.#find(key);
+    if (found !== undefined) this.#hits += 1;
+    return found;
+  }
+
   /** Changes nothing. */
   has(key: string): boolean {
     const nowMs = this.#now();

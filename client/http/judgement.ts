@@ -22,6 +22,11 @@ export function isOpenTo({ isPublic, vary }: Page, asker: Plan['asker']): boolea
   return isPublic || (!asker.hasAuthorization && (!asker.hasCookie || vary.includes('cookie')));
 }
 
+/** Where the page of this request is, as far as the URL's page tells by what it varies. */
+export function variantKey(plan: Plan, { vary }: Page): string {
+  return vary.length === 0 ? plan.key : `${plan.key}#${vary.join(',')}#${selectedBy(plan.request, vary)}`;
+}
+
 /** Whether a fresh page is fresh enough for what the request says (RFC 9111 §5.2.1). */
 export function satisfies(page: Page, { directives }: Plan, nowMs: number): boolean {
   if (!isFresh(page, nowMs) || directives.has('no-cache')) return false;

@@ -73,9 +73,14 @@ export function newPage(
   };
 }
 
+const pairsOf = new WeakMap<readonly string[], HeaderPairs>();
+
 export function headersOf({ fields }: Page): HeaderPairs {
+  const known = pairsOf.get(fields);
+  if (known !== undefined) return known;
   const pairs: [string, string][] = [];
   for (let i = 0; i < fields.length; i += 2) pairs.push([fields[i]!, fields[i + 1]!]);
+  pairsOf.set(fields, pairs);
   return pairs;
 }
 

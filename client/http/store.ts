@@ -1,5 +1,8 @@
 import type { Cache, CacheAdapter, GetOrSetOptions, LoadContext } from '../../shared/cache.js';
+import { storedKey } from '../../shared/key.js';
 import { PgCachedClient } from '../client.js';
+import { internalsOf } from '../internals.js';
+import { valueFrom } from '../near-value.js';
 import type { CheckedHttpOptions } from './options.js';
 import { asPage, type Page } from './page.js';
 
@@ -18,6 +21,8 @@ export interface Loaded {
 
 /** Where pages are kept, and computed one at a time. */
 export interface PageStore {
+  /** What the process itself has, at once. */
+  near(key: string): Page | undefined;
   /** @returns a page that was not dropped; the policy knows whether it is fresh */
   get(key: string): Promise<Page | undefined>;
   /** @param isPatient wait for the page, also where there is a stale one */
@@ -35,6 +40,8 @@ export function pageStore(cache: CacheAdapter, options: CheckedHttpOptions): Pag
 class ClientStore implements PageStore {
   readonly #cache: PgCachedClient;
   readonly #options: CheckedHttpOptions;
+  /** Pages by the copies of the near tier that they were unpacked from: a page goes when its copy is dropped. */
+  readonly #unpacked = new WeakMap<object, Page>();
 
   constructor(cache: PgCachedClient, options: CheckedHttpOptions) {
     this.#cache = cache;
@@ -42,7 +49,20 @@ class ClientStore implements PageStore {
   }
 
   async get(key: string): Promise<Page | undefined> {
-    return asPage(await this.#cache.get(key));
+    return this.near(key) ?? asPage(await this.#cache.get(key));
+  }
+
+  /** A page is the same for all who are given it, and nobody changes it: it need not be unpacked for each. */
+  near(key: string): Page | undefined {
+    const stored = storedKey(key);
+    const held = internalsOf(this.#cache)?.caller.nearFor(stored)?.held(stored);
+    if (held === undefined) return undefined;
+    let page = this.#unpacked.get(held);
+    if (page === undefined) {
+      page = asPage(valueFrom(held));
+      if (page !== undefined) this.#unpacked.set(held, page);
+    }
+    return page;
   }
 
   async load(key: string, compute: Compute, isPatient: boolean): Promise<Loaded> {
@@ -76,6 +96,8 @@ class PlainStore implements PageStore {
     this.#cache = cache as Cache;
     this.#options = options;
   }
+
+  near(): undefined {}
 
   async get(key: string): Promise<Page | undefined> {
     return asPage(await this.#cache.get(key));
