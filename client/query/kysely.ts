@@ -5,6 +5,7 @@ import type {
   Driver,
   KyselyPlugin,
   PluginTransformQueryArgs,
+  PostgresDialectConfig,
   QueryResult,
   TransactionSettings,
 } from 'kysely';
@@ -43,21 +44,34 @@ export function withCache(cache: Ttl | Asked = true) {
     query.withPlugin(plugin) as Query;
 }
 
+/** Of the options of PostgresDialect. */
+export type CachedDialectConfig = Pick<PostgresDialectConfig, 'cursor'>;
+
 /**
  * A dialect of Kysely whose queries are answered as those of `pool.query` are: from the cache where their tables have a
  * `cacheTtl` or the query asks for it by `withCache`, until a commit changes what they read. Transactions, streams, writes and
  * all that is not cached run on connections of the same pool, so that its writes are heard of.
  * @param pool of `cachedPool`
- * @param dialect makes Kysely's own dialect over it: `(pool) => new PostgresDialect({ pool })`
+ * @param PostgresDialect Kysely's own
+ * @param config `cursor`, for streams. The hooks for connections are refused, since what is read for the cache runs on
+ *   connections that the pool itself takes: what a connection needs is set by the pool (`options`, `pool.on('connect')`)
  * @throws CacheError ERR_INVALID_ARGUMENT
  */
-export function cachedDialect(pool: CachedPool, dialect: (pool: CachedPool) => Dialect): Dialect {
+export function cachedDialect(
+  pool: CachedPool,
+  PostgresDialect: new (config: PostgresDialectConfig) => Dialect,
+  config: CachedDialectConfig = {},
+): Dialect {
   const { runner } = behind(pool);
-  if (typeof dialect !== 'function') {
-    const problem = 'cachedDialect takes a pool and a function: (pool) => new PostgresDialect({ pool })';
+  if (typeof PostgresDialect !== 'function') {
+    throw new CacheError('ERR_INVALID_ARGUMENT', 'cachedDialect takes a pool and the class PostgresDialect of Kysely');
+  }
+  const other = Object.keys(config).find((name) => name !== 'cursor');
+  if (other !== undefined) {
+    const problem = `${other} of PostgresDialect: set what connections need by the pool (options, pool.on('connect'))`;
     throw new CacheError('ERR_INVALID_ARGUMENT', problem);
   }
-  const own = dialect(pool);
+  const own = new PostgresDialect({ ...config, pool });
   return {
     createDriver: () => new CachedDriver(own.createDriver(), runner),
     createQueryCompiler: () => own.createQueryCompiler(),

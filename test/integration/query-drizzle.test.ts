@@ -9,6 +9,7 @@ import * as t from 'drizzle-orm/pg-core';
 import pg from 'pg';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { cached } from '../../client/index.js';
 import { cachedDrizzle } from '../../client/query/drizzle.js';
 import { type CachedPool, cachedPool, watchTables } from '../../client/query/index.js';
 import { eventually, type TestServer, testServer } from '../support/daemon.js';
@@ -328,6 +329,26 @@ test('$withCache asks for one query, $withCache(false) against; tags and tables 
   await db.transaction(async (transaction) => {
     assert.not(await isHit(here, () => transaction.select().from(other).$withCache()), 'of no effect inside');
   });
+});
+
+test('a cached function that asks through Drizzle is dropped by commits of what it read', async ({
+  here,
+  servers,
+  psql,
+}) => {
+  let made = 0;
+  const label = cached(
+    async (id: number) => {
+      made += 1;
+      return `${await nameOf(here.db, id)} in ${await here.db.$count(other)}`;
+    },
+    { cache: servers[0]!.client({ namespace: 'made' }), keyPrefix: 'label' },
+  );
+  assert.equal([await label(5), await label(5), made], ['p5 in 1', 'p5 in 1', 1]);
+  await psql("UPDATE products SET name = 'five' WHERE id = 5");
+  await eventually('the row', async () => (await label(5)) === 'five in 1', 3000);
+  await psql('INSERT INTO other VALUES (2)'); // a table without a cacheTtl counts as well
+  await eventually('the other table', async () => (await label(5)) === 'five in 2', 3000);
 });
 
 test('what it can’t keep to is refused', async ({ raw, here }) => {

@@ -2,19 +2,19 @@
 // gate: cost=2 timeout=240
 import {
   CamelCasePlugin,
-  type CompiledQuery,
   type Generated,
   Kysely,
+  Migrator,
   ParseJSONResultsPlugin,
   PostgresDialect,
-  type PostgresDialectConfig,
   sql,
 } from 'kysely';
 import pg from 'pg';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { cached } from '../../client/index.js';
 import { type CachedPool, cachedPool, watchTables } from '../../client/query/index.js';
-import { cachedDialect, withCache } from '../../client/query/kysely.js';
+import { type CachedDialectConfig, cachedDialect, withCache } from '../../client/query/kysely.js';
 import { eventually, type TestServer, testServer } from '../support/daemon.js';
 import { throwsCode } from '../support/errors.js';
 import { runSql, type TestDatabase, testDatabase } from '../support/postgres.js';
@@ -35,7 +35,7 @@ interface World {
   why: string[];
   here: Site;
   there: Site;
-  open: (server: TestServer, config?: Partial<PostgresDialectConfig>, poolConfig?: pg.PoolConfig) => Site;
+  open: (server: TestServer, config?: CachedDialectConfig, poolConfig?: pg.PoolConfig) => Site;
   opened: Kysely<Tables>[];
   /** A commit that knows nothing of the cache. */
   psql: (text: string) => Promise<unknown>;
@@ -69,7 +69,7 @@ test.before(async (context) => {
     const tables = { products: {}, orders: {}, kinds: {} };
     const pool = cachedPool(own, { cache: server.client(), tables, onBypass });
     const db = new Kysely<Tables>({
-      dialect: cachedDialect(pool, (of) => new PostgresDialect({ ...config, pool: of })),
+      dialect: cachedDialect(pool, PostgresDialect, config),
     });
     context.opened.push(db);
     return { pool, db };
@@ -297,7 +297,7 @@ class Cursor extends pg.Query {
 }
 
 test('streams pass the cache by', async ({ open, servers }) => {
-  const site = open(servers[0]!, { cursor: Cursor as unknown as NonNullable<PostgresDialectConfig['cursor']> });
+  const site = open(servers[0]!, { cursor: Cursor as unknown as NonNullable<CachedDialectConfig['cursor']> });
   const query = site.db.selectFrom('products').select('name').where('id', '=', 11).$call(withCache());
   await query.execute();
   const names: string[] = [];
@@ -308,19 +308,42 @@ test('streams pass the cache by', async ({ open, servers }) => {
   assert.equal(names, ['p11']);
 });
 
-test('hooks of the dialect are called once a connection', async ({ open, servers }) => {
-  let created = 0;
-  const onCreateConnection = async (connection: { executeQuery(query: CompiledQuery): Promise<unknown> }) => {
-    assert.type(connection.executeQuery, 'function');
-    created += 1;
+test('hooks for connections are refused: what is read for the cache would miss what they set', ({ here }) => {
+  const hooked = { onReserveConnection: async () => {} };
+  throwsCode('ERR_INVALID_ARGUMENT', () => cachedDialect(here.pool, PostgresDialect, hooked as CachedDialectConfig));
+});
+
+test('a cached function that asks through Kysely is dropped by commits of what it read', async ({
+  here,
+  servers,
+  psql,
+}) => {
+  let made = 0;
+  const label = cached(
+    async (id: number) => {
+      made += 1;
+      return `${(await product(here, id))?.name} in ${(await here.db.selectFrom('other').selectAll().execute()).length}`;
+    },
+    { cache: servers[0]!.client({ namespace: 'made' }), keyPrefix: 'label' },
+  );
+  assert.equal([await label(18), await label(18), made], ['p18 in 0', 'p18 in 0', 1]);
+  await psql("UPDATE products SET name = 'eighteen' WHERE id = 18");
+  await eventually('the row', async () => (await label(18)) === 'eighteen in 0', 3000);
+  await psql('INSERT INTO other VALUES (1)'); // a table without a cacheTtl counts as well
+  await eventually('the other table', async () => (await label(18)) === 'eighteen in 1', 3000);
+});
+
+test('migrations run as with the plain dialect', async ({ here, database }) => {
+  const provider = {
+    getMigrations: async () => ({
+      one: { up: (db: Kysely<unknown>) => db.schema.createTable('made').addColumn('id', 'integer').execute() },
+    }),
   };
-  const site = open(servers[0]!, { onCreateConnection }, { max: 1 });
-  for (let turn = 0; turn < 3; turn++) {
-    await sql`SELECT pg_backend_pid()`.execute(site.db);
-    await site.db.transaction().execute((transaction) => product({ ...site, db: transaction }, 12));
-    await product(site, 12);
-  }
-  assert.is(created, 1);
+  const migrator = new Migrator({ db: here.db, provider });
+  assert.equal((await migrator.migrateToLatest()).error, undefined);
+  assert.equal((await migrator.migrateToLatest()).results, []);
+  assert.equal(await runSql(database.url, 'SELECT count(*)::int AS n FROM made'), [{ n: 0 }]);
+  assert.ok((await here.db.introspection.getTables()).some(({ name }) => name === 'made'));
 });
 
 test('one connection is enough, and an error leaves it usable', async ({ open, servers }) => {
@@ -338,7 +361,7 @@ test('one connection is enough, and an error leaves it usable', async ({ open, s
 test('what is no cached pool is refused, and what can’t be asked of the cache', ({ database }) => {
   throwsCode('ERR_INVALID_TTL', () => withCache(-1));
   const raw = new pg.Pool({ connectionString: database.url });
-  throwsCode('ERR_INVALID_ARGUMENT', () => cachedDialect(raw as CachedPool, (pool) => new PostgresDialect({ pool })));
+  throwsCode('ERR_INVALID_ARGUMENT', () => cachedDialect(raw as CachedPool, PostgresDialect));
 });
 
 test.run();

@@ -151,6 +151,15 @@ test('what can’t be asked of the cache is refused, not left out', async ({ poo
   await rejectsCode('ERR_INVALID_TAG', () => ask({ tags: [''] }));
 });
 
+test('a connection is the same object each time it is given out, as the driver’s are', async ({ open, a }) => {
+  const pool = open(a, {}, { max: 1 });
+  const first = await pool.connect();
+  first.release();
+  const again = await pool.connect();
+  assert.is(again, first);
+  again.release();
+});
+
 test('errors are those of the driver', async ({ pool }) => {
   const error = await pool.query('SELECT nothing FROM products').catch((reason: unknown) => reason as pg.DatabaseError);
   assert.instance(error, pg.DatabaseError);
