@@ -149,7 +149,7 @@ export class Connection {
     this.#flushScheduled = false;
     if (this.#link === undefined || this.#requests.bytes === 0) return;
     this.#batch++;
-    this.#link.write(this.#requests.take());
+    if (this.#link.write(this.#requests.take())) this.#requests.sent();
   }
 
   #newFrames(): FrameReader {

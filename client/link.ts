@@ -10,7 +10,8 @@ export interface LinkEvents {
 
 /** One attempt at a connection, and the connection that comes of it. It does not keep the process alive. */
 export interface Link {
-  write(bytes: Buffer): void;
+  /** @returns whether all that was written so far has left, so that its memory may be used again */
+  write(bytes: Buffer): boolean;
   /** Sends what is queued, then closes. */
   end(): void;
   destroy(): void;
@@ -36,7 +37,10 @@ export function openLink(path: string, events: LinkEvents): Link {
   });
   peer.on('disconnect', () => events.closed(cause));
   return {
-    write: (bytes) => socket.write(bytes),
+    write: (bytes) => {
+      socket.write(bytes);
+      return socket.writableLength === 0;
+    },
     end: () => socket.end(() => socket.destroy()),
     destroy: () => socket.destroy(),
   };

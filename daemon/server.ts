@@ -3,8 +3,10 @@ import { dirname, sep } from 'node:path';
 import { IPCModule } from 'node-ipc';
 import { CacheError } from '../shared/errors.js';
 import { LIMIT } from '../shared/protocol.js';
+import { Slabs } from '../shared/slabs.js';
 import type { Opening } from './placement.js';
-import { type Limits, Session, type SessionContext } from './session.js';
+import { Session } from './session.js';
+import type { Limits, SessionContext } from './session-context.js';
 import {
   bindPrivately,
   checkSocketPath,
@@ -17,7 +19,7 @@ import {
 /** A socket to make at a path, or one to inherit (socket activation). */
 export type ListenOptions = ({ readonly path: string } & SocketAccess) | { readonly fd: number };
 
-export interface ServerOptions extends Omit<SessionContext, 'limits'> {
+export interface ServerOptions extends Omit<SessionContext, 'limits' | 'slabs'> {
   /** Limits other than those of the protocol, smaller ones in the first place. */
   readonly limits?: Partial<Limits>;
 }
@@ -40,7 +42,7 @@ export class Server {
 
   constructor(options: ServerOptions) {
     const { limits, ...context } = options;
-    this.#context = { ...context, limits: { ...LIMIT, ...limits } };
+    this.#context = { ...context, limits: { ...LIMIT, ...limits }, slabs: new Slabs() };
   }
 
   /** Connections that are open now. */

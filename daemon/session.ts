@@ -1,36 +1,19 @@
 import type { Socket } from 'node:net';
 import { CacheError } from '../shared/errors.js';
 import { FrameReader } from '../shared/frame.js';
-import { type LIMIT, OP, PUSH, STATUS } from '../shared/protocol.js';
+import { OP, PUSH, STATUS } from '../shared/protocol.js';
 import { writeError } from '../shared/wire-error.js';
 import { WireReader } from '../shared/wire-reader.js';
 import { WireWriter } from '../shared/wire-writer.js';
 import type { Awaitable, Bytes, Holder, Namespace } from './namespace.js';
 import { HANDLER_BY_CODE, OP_NAME_BY_CODE } from './ops/index.js';
+import type { SessionContext } from './session-context.js';
 import { SessionNear } from './session-near.js';
 
-export interface TransportLog {
-  info(details: object, message: string): void;
-  warn(details: object, message: string): void;
-  error(details: object, message: string): void;
-}
-
-/** The limits of the protocol, or smaller ones. */
-export type Limits = Readonly<Record<keyof typeof LIMIT, number>>;
-
-/** What all sessions of a server share. */
-export interface SessionContext {
-  /** The namespace of that name, made on first use; throws or rejects with a CacheError where it may not be. */
-  readonly namespaces: (name: string) => Awaitable<Namespace>;
-  /** The state of the daemon, for the op `status`. */
-  readonly status: () => object;
-  readonly log: TransportLog;
-  readonly limits: Limits;
-  readonly release: string;
-  readonly start: string;
-}
-
 export type WriteReply<T> = (writer: WireWriter, id: number, result: T) => void;
+
+/** Replies that wait for no end of the turn. */
+const FLUSH_BYTES = 64 * 1024;
 
 /** How long a closing connection may take to read its goodbye. */
 const GOODBYE_MS = 1000;
@@ -54,7 +37,7 @@ export class Session implements Holder {
   readonly #socket: Socket;
   readonly #frames: FrameReader;
   readonly #request = new WireReader();
-  readonly #replies = new WireWriter();
+  readonly #replies: WireWriter;
   #pending = 0;
   #receiving = false;
   #flushScheduled = false;
@@ -68,6 +51,7 @@ export class Session implements Holder {
     this.name = name;
     this.context = context;
     this.#socket = socket;
+    this.#replies = new WireWriter(context.slabs);
     this.#frames = new FrameReader(context.limits.frameBytesMax, this.#handle.bind(this));
     socket.on('drain', () => this.#drained());
   }
@@ -211,7 +195,9 @@ export class Session implements Holder {
       return;
     }
     if (unread > this.context.limits.unreadBytesPause && this.#stallTimer === undefined) this.#pause();
-    this.#flushSoon();
+    // The client reads while we go on; and a slab stays small enough for the processor's cache.
+    if (this.#replies.bytes >= FLUSH_BYTES) this.#flush();
+    else this.#flushSoon();
   }
 
   #flushSoon(): void {
@@ -226,7 +212,10 @@ export class Session implements Holder {
 
   #flush(): void {
     this.#writeDrops();
-    if (this.#replies.bytes > 0 && this.#socket.writable) this.#socket.write(this.#replies.take());
+    if (this.#replies.bytes === 0 || !this.#socket.writable) return;
+    this.#socket.write(this.#replies.take());
+    // What the kernel took at once is nobody's any more.
+    if (this.#socket.writableLength === 0) this.#replies.sent();
   }
 
   /** What is lost within one turn is told in one message, but before the next reply: that may bring the key again. */
@@ -250,6 +239,7 @@ export class Session implements Holder {
   }
 
   #drained(): void {
+    if (this.#socket.writableLength === 0) this.#replies.sent();
     if (this.#stallTimer === undefined || this.#closed) return;
     clearTimeout(this.#stallTimer);
     this.#stallTimer = undefined;

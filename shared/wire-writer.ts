@@ -1,9 +1,9 @@
 import { CacheError } from './errors.js';
 import { FRAME_HEADER_BYTES } from './frame.js';
 import { LIMIT } from './protocol.js';
+import { Slabs } from './slabs.js';
 
-/** What a writer allocates at a time: small frames of several turns share a slab, a larger one gets its own. */
-const SLAB_BYTES = 16 * 1024;
+const NO_SLAB = Buffer.alloc(0);
 /** A slab with less room than this is let go at the next take(). */
 const SLAB_ROOM_BYTES_MIN = 512;
 /** Up to this length a string is tried as ASCII, byte by byte, before anything is asked of the engine. */
@@ -15,10 +15,18 @@ const ID_BYTES = 5;
  * whole and goes out in one write. It knows the few types that headers are made of; values are `bin`, never opened.
  */
 export class WireWriter {
-  #buffer: Buffer = Buffer.alloc(0);
+  readonly #slabs: Slabs;
+  #buffer: Buffer = NO_SLAB;
+  /** Slabs that are full, of which something was taken. */
+  #full: Buffer[] = [];
   #taken = 0;
   #frame = 0;
   #at = 0;
+
+  /** @param slabs may be shared with other writers */
+  constructor(slabs = new Slabs()) {
+    this.#slabs = slabs;
+  }
 
   /** Bytes written and not yet taken. */
   get bytes(): number {
@@ -55,16 +63,31 @@ export class WireWriter {
     this.#at = this.#frame;
   }
 
-  /** All frames that were ended since the last take, as one view that is never written to again. */
+  /** All frames that were ended since the last take, as one view that is not written to again before `sent`. */
   take(): Buffer {
     const frames = this.#buffer.subarray(this.#taken, this.#at);
     if (this.#buffer.length - this.#at < SLAB_ROOM_BYTES_MIN) {
-      this.#buffer = Buffer.alloc(0);
+      this.#full.push(this.#buffer);
+      this.#buffer = NO_SLAB;
       this.#at = 0;
     }
     this.#taken = this.#at;
     this.#frame = this.#at;
     return frames;
+  }
+
+  /** Nobody reads any more what has been taken, all of it: its memory is free for the next who writes. */
+  sent(): void {
+    if (this.#full.length > 0) {
+      for (const slab of this.#full) this.#slabs.give(slab);
+      this.#full = [];
+    }
+    if (this.#at !== this.#taken || this.#buffer === NO_SLAB) return;
+    this.#slabs.give(this.#buffer);
+    this.#buffer = NO_SLAB;
+    this.#at = 0;
+    this.#taken = 0;
+    this.#frame = 0;
   }
 
   nil(): this {
@@ -235,8 +258,9 @@ export class WireWriter {
   #reserve(bytes: number): void {
     if (this.#at + bytes <= this.#buffer.length) return;
     const kept = this.#at - this.#taken;
-    const grown = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, kept + bytes, 2 * kept));
+    const grown = this.#slabs.take(Math.max(kept + bytes, 2 * kept));
     this.#buffer.copy(grown, 0, this.#taken, this.#at);
+    if (this.#taken > 0) this.#full.push(this.#buffer);
     this.#buffer = grown;
     this.#frame -= this.#taken;
     this.#at = kept;

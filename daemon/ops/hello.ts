@@ -2,7 +2,8 @@ import { CacheError } from '../../shared/errors.js';
 import { PROTOCOL_VERSION, STATUS } from '../../shared/protocol.js';
 import type { WireReader } from '../../shared/wire-reader.js';
 import type { WireWriter } from '../../shared/wire-writer.js';
-import type { Session, SessionContext } from '../session.js';
+import type { Session } from '../session.js';
+import type { SessionContext } from '../session-context.js';
 
 /** The version is looked at before all else: another version may have other arguments. */
 export function hello(session: Session, id: number, request: WireReader): void {

@@ -2,10 +2,10 @@ import type { LinkEvents } from '../../client/link.js';
 import { Follower } from '../../daemon/follower.js';
 import { Identity } from '../../daemon/identity.js';
 import type { Holder } from '../../daemon/namespace.js';
-import type { SessionContext } from '../../daemon/session.js';
+import type { SessionContext } from '../../daemon/session-context.js';
 import { Stores } from '../../daemon/stores.js';
-
 import { LIMIT } from '../../shared/protocol.js';
+import { Slabs } from '../../shared/slabs.js';
 import { type Faults, ModelDatabase } from './connection.js';
 import { nearRules } from './near-rules.js';
 import type { ModelPostgres } from './postgres.js';
@@ -138,6 +138,7 @@ export class Host {
       namespaces: without.size === 0 ? (name) => stores.open(name) : nearRules(stores, world, without),
       status: () => ({}),
       log: { info: () => {}, warn: complain, error: complain },
+      slabs: new Slabs(),
       limits: LIMIT,
       release: 'model',
       start: `${this.name} ${this.#starts}`,

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Link, LinkEvents } from '../../client/link.js';
-import { Session, type SessionContext } from '../../daemon/session.js';
+import { Session } from '../../daemon/session.js';
+import type { SessionContext } from '../../daemon/session-context.js';
 import type { World } from './world.js';
 
 /** One way of a connection: what is sent arrives in order, each message after a delay of its own or behind the one before it. */
@@ -38,7 +39,7 @@ export class Wire implements Link {
     this.#onClosed = onClosed;
     const socket = {
       ...UNUSED,
-      write: (bytes: Buffer) => this.#toClient.send(() => this.#clientHears && events.received(bytes)),
+      write: (bytes: Buffer) => this.#send(this.#toClient, bytes, (copy) => this.#clientHears && events.received(copy)),
       end: () => this.cut(),
       destroy: () => this.cut(),
     };
@@ -46,8 +47,9 @@ export class Wire implements Link {
     this.#toClient.send(() => this.#clientHears && events.connected());
   }
 
-  write(bytes: Buffer): void {
-    this.#toDaemon.send(() => this.#daemonHears && this.session.receive(bytes));
+  write(bytes: Buffer): boolean {
+    this.#send(this.#toDaemon, bytes, (copy) => this.#daemonHears && this.session.receive(copy));
+    return true;
   }
 
   end(): void {
@@ -72,6 +74,12 @@ export class Wire implements Link {
   die(): void {
     this.#end();
     this.#toClient.send(() => this.#lost());
+  }
+
+  /** As the kernel does, takes a copy: whoever sends writes over the bytes next. */
+  #send(way: Way, bytes: Buffer, arrive: (copy: Buffer) => void): void {
+    const copy = Buffer.from(bytes);
+    way.send(() => arrive(copy));
   }
 
   #end(): void {

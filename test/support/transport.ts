@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decode, encode } from 'msgpackr';
 import { Server, type ServerOptions } from '../../daemon/server.js';
-import type { TransportLog } from '../../daemon/session.js';
+import type { TransportLog } from '../../daemon/session-context.js';
 import { encodeFrame, FrameReader } from '../../shared/frame.js';
 import { LIMIT, OP, PROTOCOL_VERSION } from '../../shared/protocol.js';
 import { MapNamespace } from './map-namespace.js';

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { CacheError } from '../../shared/errors.js';
 import { FRAME_HEADER_BYTES, FrameReader } from '../../shared/frame.js';
 import { LIMIT } from '../../shared/protocol.js';
+import { Slabs } from '../../shared/slabs.js';
 import { WireReader } from '../../shared/wire-reader.js';
 import { WireWriter } from '../../shared/wire-writer.js';
 import { throwsCode } from '../support/errors.js';
@@ -125,6 +126,31 @@ test('several frames of a turn are taken as one, and what was taken is not writt
   }
   assert.is(seen.length, expected);
   for (const [i, [id, key]] of seen.entries()) assert.equal([id, key], [i + 1, `key-${i + 1}`]);
+});
+
+test('slabs go round among writers, and none is written to before all that was taken from it is sent', () => {
+  const slabs = new Slabs();
+  const writers = [new WireWriter(slabs), new WireWriter(slabs), new WireWriter(slabs)];
+  const unsent: { bytes: Buffer; copy: Buffer }[][] = writers.map(() => []);
+  const memory = new Set<ArrayBufferLike>();
+  for (let turn = 0; turn < 3_000; turn++) {
+    const at = turn % writers.length;
+    const writer = writers[at]!;
+    for (let i = 0; i <= turn % 7; i++) {
+      writer
+        .begin(2, turn + 1)
+        .bin(Buffer.alloc((turn * 37) % 9000, turn))
+        .end();
+    }
+    const bytes = writer.take();
+    memory.add(bytes.buffer);
+    unsent[at]!.push({ bytes, copy: Buffer.from(bytes) });
+    if (turn % 5 > 0) continue;
+    for (const each of unsent[at]!) assert.ok(each.bytes.equals(each.copy), `turn ${turn}`);
+    unsent[at] = [];
+    writer.sent();
+  }
+  assert.ok(memory.size < 1_000, `${memory.size} slabs for 3,000 turns`);
 });
 
 test('what cannot be sent is taken back, and the frames around it stay whole', () => {
