@@ -3,7 +3,8 @@ import { AsideResponse } from './aside-response.js';
 import type { KoaContext } from './koa.js';
 import { bytesOf, gather, isStream } from './koa-body.js';
 import { changeFields, requestHead } from './node.js';
-import { headerPairs, NodeDetour, sendReply, setFields } from './node-detour.js';
+import { NodeDetour } from './node-detour.js';
+import { headerPairs, sendReply, setFields } from './node-reply.js';
 import type { Exchange, HeaderPairs, Judge, Outcome, Reply, RequestChanges, RequestHead, Verdict } from './types.js';
 
 const EMPTY_STATUSES = new Set([204, 205, 304]);

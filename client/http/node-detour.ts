@@ -1,5 +1,6 @@
-import { type IncomingMessage, type OutgoingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, ServerResponse } from 'node:http';
 import { BodyAside } from './node-body.js';
+import { headerPairs, sendReply } from './node-reply.js';
 import type { HeaderPairs, Judge, Outcome, Reply, Verdict } from './types.js';
 
 type Call = (...args: never[]) => unknown;
@@ -18,7 +19,9 @@ const OF_HEAD = [
 ] as const;
 const OF_BODY = ['flushHeaders', 'writeHead', 'write', 'end', 'emit', 'destroy'] as const;
 /** Plain properties that Node's own code reads and sets too. */
-const STATE = ['statusCode', 'statusMessage', '_header', 'finished'] as const;
+const STATE = ['statusCode', 'statusMessage', '_header', 'finished', 'destroyed', '_closed'] as const;
+/** Set by Node alone, when the connection has come to its end: the handler goes on, and is not to take its response for dead. */
+const OF_CONNECTION: ReadonlySet<string> = new Set(['destroyed', '_closed']);
 
 /** How long a handler may go on for others when its client has gone; one that heard of it may have given up in silence. */
 const ABANDONED_MS = 60_000;
@@ -45,7 +48,7 @@ export class ResponseAborted extends Error {
 export class NodeDetour {
   readonly #res: ServerResponse;
   readonly #real = new Map<string, Call>();
-  readonly #realState = new Map<string, unknown>();
+  readonly #realState = new Map<string, Place>();
   readonly #asideState = new Map<string, unknown>();
   readonly #body: BodyAside;
   readonly #aside: ServerResponse;
@@ -54,6 +57,10 @@ export class NodeDetour {
   #isSending = false;
   #isSent = false;
   #isCloseHeld = false;
+  #isFinished = false;
+  #isFinishHeld = false;
+  /** Who waits for the end of the response since before the handler ran: Node's server, and what counts and logs. */
+  readonly #firstToKnow: readonly unknown[];
   readonly #judge: Judge;
   #settle!: (outcome: Outcome) => void;
   #fail!: (error: unknown) => void;
@@ -77,11 +84,16 @@ export class NodeDetour {
       straight: (pass) => this.#goStraight(pass),
       whole: (outcome) => this.#end(outcome),
     });
+    res.once('finish', () => {
+      this.#isFinished = true;
+    });
+    this.#firstToKnow = res.rawListeners('finish');
     this.#install();
   }
 
   /** Sends a reply of the cache in place of what the handler says, or before it says anything. */
   send(reply: Reply): void {
+    if (this.#realState.get('destroyed')!.get() === true) return;
     this.#speak(() => sendReply(this.#res, reply));
     this.#isSent = true;
     if (this.#body.isEnded) this.#state = 'straight';
@@ -107,19 +119,20 @@ export class NodeDetour {
       this.#override(name, (...args) => (this.#isReal ? this.#real.get(name)!(...args) : spoken[name](...args)));
     }
     for (const name of STATE) {
-      this.#realState.set(name, Reflect.get(res, name));
+      const real = placeOf(res, name);
+      this.#realState.set(name, real);
       Object.defineProperty(res, name, {
         configurable: true,
         enumerable: true,
-        get: () => (this.#isReal ? this.#realState.get(name) : this.#stateAside(name)),
+        get: () => (this.#isReal ? real.get() : this.#stateAside(name)),
         set: (value) => {
-          if (this.#isReal) this.#realState.set(name, value);
+          if (this.#isReal || OF_CONNECTION.has(name)) real.set(value);
           else if (name === 'statusCode' || name === 'statusMessage') Reflect.set(this.#aside, name, value);
           else this.#asideState.set(name, value);
         },
       });
     }
-    this.#aside.statusCode = this.#realState.get('statusCode') as number;
+    this.#aside.statusCode = this.#realState.get('statusCode')!.get() as number;
   }
 
   get #isReal(): boolean {
@@ -128,11 +141,10 @@ export class NodeDetour {
 
   #stateAside(name: (typeof STATE)[number]): unknown {
     if (name === 'statusCode' || name === 'statusMessage') return this.#aside[name];
+    if (OF_CONNECTION.has(name)) return !this.#isGoingOn && this.#realState.get(name)!.get();
     if (name === '_header') return this.#body.hasHead ? 'HTTP/1.1' : null;
     // A response that waits for its turn on a pipelined connection is ended by Node later, which looks here.
-    // (Not `writableFinished`, which asks for `finished` itself.)
-    if (this.#isSent && this.#res.socket === null && this.#res.writableLength > 0)
-      return this.#realState.get('finished');
+    if (this.#isSent && this.#res.socket === null && !this.#isFinished) return this.#realState.get('finished')!.get();
     return this.#body.isEnded;
   }
 
@@ -213,10 +225,22 @@ export class NodeDetour {
     this.#settle(outcome);
   }
 
-  /** Whoever pipes into the response would stop when its client goes, and with it the page that others wait for. */
+  /** The handler is at work, and what it says is kept from the client. */
+  get #isGoingOn(): boolean {
+    return this.#state === 'aside' && !this.#body.isEnded;
+  }
+
+  /** Whoever pipes into the response would stop when its client goes, or has had its reply, and with it the page that others wait for. */
   #emit(args: readonly unknown[]): unknown {
-    if (args[0] !== 'close' || this.#body.isEnded || this.#state !== 'aside')
+    const [event] = args;
+    if (!this.#isGoingOn || (event !== 'close' && event !== 'finish')) {
       return this.#real.get('emit')!(...(args as never[]));
+    }
+    if (event === 'finish') {
+      this.#isFinishHeld = true;
+      this.#tellFinish((listener) => this.#firstToKnow.includes(listener));
+      return true;
+    }
     this.#isCloseHeld = true;
     setTimeout(() => {
       if (!this.#body.isEnded) this.#abort();
@@ -224,14 +248,24 @@ export class NodeDetour {
     return true;
   }
 
+  #tellFinish(isTold: (listener: unknown) => boolean): void {
+    for (const listener of this.#res.rawListeners('finish')) if (isTold(listener)) listener.call(this.#res);
+  }
+
   #releaseClose(): void {
-    if (!this.#isCloseHeld) return;
+    const isFinish = this.#isFinishHeld;
+    const isClose = this.#isCloseHeld;
+    this.#isFinishHeld = false;
     this.#isCloseHeld = false;
-    setImmediate(() => this.#real.get('emit')!(...(['close'] as never[])));
+    if (!isFinish && !isClose) return;
+    setImmediate(() => {
+      if (isFinish) this.#tellFinish((listener) => !this.#firstToKnow.includes(listener));
+      if (isClose) this.#real.get('emit')!(...(['close'] as never[]));
+    });
   }
 
   #destroyed(args: readonly unknown[]): unknown {
-    if (this.#body.isEnded || this.#state !== 'aside') return this.#real.get('destroy')!(...(args as never[]));
+    if (!this.#isGoingOn) return this.#real.get('destroy')!(...(args as never[]));
     this.#abort();
     return this.#res;
   }
@@ -244,30 +278,20 @@ export class NodeDetour {
   }
 }
 
-/** @returns the fields of a response as they would be sent, the several values of one apart */
-export function headerPairs(res: OutgoingMessage): HeaderPairs {
-  return res.getHeaderNames().flatMap((name) => {
-    const value = res.getHeader(name);
-    const values = Array.isArray(value) ? value : [value];
-    return values.map((one) => [name.toLowerCase(), String(one)] as const);
-  });
+interface Place {
+  get(): unknown;
+  set(value: unknown): void;
 }
 
-/** Sends a reply; fields of the same name that were set before give way, others stay. */
-export function sendReply(res: ServerResponse, { status, headers, body }: Reply): void {
-  setFields(res, headers);
-  res.statusCode = status;
-  if (body === undefined) res.end();
-  else res.end(body);
-}
-
-/** Sets fields, several of a name as one list, in place of those that were set before. */
-export function setFields(res: ServerResponse, headers: HeaderPairs): void {
-  const byName = new Map<string, string[]>();
-  for (const [name, value] of headers) {
-    const values = byName.get(name);
-    if (values === undefined) byName.set(name, [value]);
-    else values.push(value);
-  }
-  for (const [name, values] of byName) res.setHeader(name, values.length === 1 ? values[0]! : values);
+/** Where a property is kept: in the response of another detour, where there is one already. */
+function placeOf(res: ServerResponse, name: string): Place {
+  const outer = Object.getOwnPropertyDescriptor(res, name);
+  if (outer?.get !== undefined) return { get: () => outer.get!.call(res), set: (value) => outer.set?.call(res, value) };
+  let kept: unknown = Reflect.get(res, name);
+  return {
+    get: () => kept,
+    set: (value) => {
+      kept = value;
+    },
+  };
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { NodeDetour, ResponseAborted, sendReply } from './node-detour.js';
+import { NodeDetour, ResponseAborted } from './node-detour.js';
+import { sendReply } from './node-reply.js';
 import type { Exchange, Judge, Outcome, Reply, RequestChanges, RequestHead } from './types.js';
 
 /** A request of Node's own http server, or of a framework that hands its objects on, on its way through the policy. */
@@ -32,9 +33,8 @@ export class NodeExchange implements Exchange {
   }
 
   send(reply: Reply): void {
-    if (this.#res.destroyed) return;
-    if (this.#detour === undefined) sendReply(this.#res, reply);
-    else this.#detour.send(reply);
+    if (this.#detour !== undefined) this.#detour.send(reply);
+    else if (!this.#res.destroyed) sendReply(this.#res, reply);
   }
 }
 

@@ -1,10 +1,11 @@
+import { checkAccounts } from './check-accounts.js';
 import { checkAdds, checkCounters } from './check-counters.js';
 import { checkGraced } from './check-graced.js';
 import { checkMade } from './check-made.js';
 import { checkMisses } from './check-misses.js';
 import { groupByKey, type KeyDemands, loadedDemands, registerDemands } from './demands.js';
 import type { History, Read, Violation, Write } from './history.js';
-import { isGraced, isLoaded, isMade, isRegister } from './keys.js';
+import { isGraced, isLoaded, isMade, isQuery, isRegister } from './keys.js';
 import { NEVER_COMMITTED } from './source.js';
 
 export interface Verdict {
@@ -21,6 +22,9 @@ export interface Verdict {
   /** Reads that were answered under grace, and how old the oldest was: since an update that its daemon could not know of. */
   readonly graceReads: number;
   readonly stalestGraceUs: number;
+  /** Answers to queries, and how long before such a read began an account's newer version had been acknowledged. */
+  readonly queryReads: number;
+  readonly stalestQueryUs: number;
 }
 
 /**
@@ -54,9 +58,12 @@ export function checkHistory(history: History, boundUs: number): Verdict {
   const made = checkMade(new Map(composed), { writes, killers, looks: history.looks }, boundUs);
   violations.push(...made.violations, ...checkGraced(new Map(composed), writes), ...checkRolledBack(history.reads));
   violations.push(...checkCounters(history), ...checkAdds(history));
-  const { violations: _, ...figures } = made;
+  const queries = checkAccounts(new Map([...readsOf].filter(([key]) => isQuery(key))), writes, boundUs);
+  violations.push(...queries.violations);
+  const { violations: _made, ...ofMade } = made;
+  const { violations: _queries, ...ofQueries } = queries;
   const operations = history.writes.filter(({ kind }) => kind !== 'load').length;
-  return { violations, reads: history.reads.length, writes: operations, stalestUs, ...figures };
+  return { violations, reads: history.reads.length, writes: operations, stalestUs, ...ofMade, ...ofQueries };
 }
 
 /** For how long another version, or none, had been due when the read began. */

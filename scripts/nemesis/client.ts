@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '../../client/index.js';
+import { Accounts } from './accounts.js';
 import * as keys from './keys.js';
 import type { ClientSetup, FromClient, ToClient } from './messages.js';
 import { type Ground, Operations, readMany } from './operations.js';
@@ -16,11 +17,13 @@ const RECOVERY_LIMIT_MS = 40_000;
 const setup = JSON.parse(process.argv[2]!) as ClientSetup;
 const { slot, life, round, socket, databaseUrl, near, degrades, seed } = setup;
 const common = { socket, near, timeoutMs: CALL_LIMIT_MS } as const;
+const cache = connect({ ...common, onUnavailable: degrades ? 'degrade' : 'throw' });
 const ground: Ground = {
-  cache: connect({ ...common, onUnavailable: degrades ? 'degrade' : 'throw' }),
+  cache,
   strict: connect({ ...common, onUnavailable: 'throw', namespace: 'strict' }),
   loads: new Source(databaseUrl),
   recorder: new Recorder(setup.file),
+  accounts: new Accounts(databaseUrl, cache),
   slot,
   life,
   round,
@@ -36,7 +39,9 @@ process.on('message', (message: ToClient) => {
 
 function report(more: Partial<FromClient> = {}): void {
   const { operations, codes } = ground.recorder;
-  process.send!({ operations, codes: Object.fromEntries(codes), ...more } satisfies FromClient);
+  const { hits, misses, bypasses } = ground.accounts.pool.cacheStats;
+  const queries = { hits, misses, bypasses };
+  process.send!({ operations, codes: Object.fromEntries(codes), queries, ...more } satisfies FromClient);
 }
 
 async function loop(number: number): Promise<void> {
@@ -61,7 +66,8 @@ async function recovers(): Promise<boolean> {
   const endMs = performance.now() + RECOVERY_LIMIT_MS;
   while (performance.now() < endMs) {
     // A client that degrades answers in any case: only the other one tells.
-    if ((await isUp()) && (await readMany(ground, all))) return true;
+    if ((await isUp()) && (await readMany(ground, all)) && (await ground.accounts.readAll(ground.recorder)))
+      return true;
     await sleep(100);
   }
   return false;

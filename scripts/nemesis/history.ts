@@ -2,7 +2,7 @@
 
 /** Writes of registers and counters, and what kills: the process that makes them logs their beginning, then their end. */
 export type WriteKind = 'set' | 'delete' | 'expire' | 'add' | 'incr' | 'invalidateTags' | 'clear' | 'update' | 'load';
-export type ReadKind = 'get' | 'getMany' | 'peek' | 'getOrSet';
+export type ReadKind = 'get' | 'getMany' | 'peek' | 'getOrSet' | 'query';
 
 export interface Actor {
   /** One life of one client process. */
@@ -48,6 +48,8 @@ export interface Seen {
   readonly version: number | undefined;
   /** The versions that it was made of, by key; of several versions of one key the oldest. */
   readonly parts?: Readonly<Record<string, number>>;
+  /** Of a query that sees all accounts: what they add up to. */
+  readonly total?: number;
   /** Of the load that made it. */
   readonly id?: string;
   /** Why it was served under grace, if it was. */

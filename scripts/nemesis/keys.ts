@@ -45,10 +45,16 @@ export const levelOf = (made: string): number => Number(made.split(':')[2]);
 export const counterKey = (round: number, number: number): string => `c:${round}:${number % COUNTERS_PER_ROUND}`;
 export const addKey = (round: number, number: number): string => `a:${round}:${number}`;
 
+/** The accounts are the same in all rounds; `b:id` is what updates of one are recorded under, `q:…` a query of some. */
+export const ACCOUNTS = 8;
+export const ACCOUNTS_TOTAL = 8_000;
+export const accountKey = (id: number): string => `b:${id}`;
+
 export const isRegister = (key: string): boolean => key.startsWith('r:');
 export const isLoaded = (key: string): boolean => key.startsWith('l:');
 export const isGraced = (key: string): boolean => key.startsWith('g:');
 export const isMade = (key: string): boolean => key.startsWith('m:');
+export const isQuery = (key: string): boolean => key.startsWith('q:');
 export const isCounter = (key: string): boolean => key.startsWith('c:');
 
 /** What the rows of the source are named after. */

@@ -57,7 +57,8 @@ export function textOf(report: NemesisReport): string {
     ...neighbours.map((line) => `  ${line}`),
   ]);
   const { operations, reads, writes, faults, failedCalls, staleBoundMs, violations, failures, seed } = report;
-  const { madeReads, madeHits, graceReads, folder, historyFile } = report;
+  const { queryReads, queries, madeReads, madeHits, graceReads, folder, historyFile } = report;
+  const share = (part: number, all: number): string => `${((100 * part) / Math.max(1, all)).toFixed(1)} %`;
   const ms = (value: number): string => `${value.toFixed(1)} ms`;
   lines.push(
     '',
@@ -67,6 +68,7 @@ export function textOf(report: NemesisReport): string {
     `failed calls    ${list(failedCalls)}`,
     `largest stale   ${ms(report.stalestMs)}; of values made of others ${ms(report.stalestMadeMs)} (the bound is ${staleBoundMs} ms)`,
     `under grace     ${graceReads} reads, at most ${ms(report.stalestGraceMs)} behind what the daemon could not know of`,
+    `queries         ${queryReads} answers, ${share(queries.hits, queries.hits + queries.misses)} hits; largest stale ${ms(report.stalestQueryMs)}; ${queries.bypasses} not cached`,
     `violations      ${violations}`,
     ...failures.map((failure) => `FAILED          ${failure}`),
     `seed            ${seed} (again: npm run nemesis -- --seed ${seed} --minutes ${report.seconds / 60})`,

@@ -19,6 +19,8 @@ export type ToClient = { readonly lives: readonly number[] } | { readonly finish
 export interface FromClient {
   readonly operations: number;
   readonly codes: Readonly<Record<string, number>>;
+  /** Of its queries, those that were answered from the cache, those that were not, and those that were not cached at all. */
+  readonly queries: { readonly hits: number; readonly misses: number; readonly bypasses: number };
   /** Whether every key could be read in the end; missing while it runs. */
   readonly recovered?: boolean;
 }

@@ -1,10 +1,12 @@
 import type { PgCachedClient } from '../../client/index.js';
+import type { Accounts } from './accounts.js';
 import { nowUs, type Seen } from './history.js';
 import * as keys from './keys.js';
 import { Loads } from './loads.js';
 import type { Random } from './random.js';
 import { DROPPED, type Recorder } from './recorder.js';
 import type { Change, Invalidation, Source } from './source.js';
+import { Transfers } from './transfers.js';
 import { makeValue, seenOf, type Value } from './values.js';
 
 export interface Ground {
@@ -12,6 +14,7 @@ export interface Ground {
   /** A namespace that is never cleared, for counters and adds. */
   readonly strict: PgCachedClient;
   readonly loads: Source;
+  readonly accounts: Accounts;
   readonly recorder: Recorder;
   readonly slot: number;
   readonly life: number;
@@ -37,6 +40,7 @@ export class Operations {
     const name = `${ground.slot}.${ground.life}.${loop}`;
     this.#loads = new Loads(ground, random, name, () => this.#anyRegister());
     this.#own = keys.registersOf(ground.slot, ground.life, loop);
+    const transfers = new Transfers(changes, ground.accounts.pool, ground.recorder, random);
     const weights: readonly [number, () => Promise<unknown>][] = [
       [300, () => this.#get(this.#anyRegister())],
       [60, () => this.#get(this.#anyLoaded())],
@@ -57,6 +61,8 @@ export class Operations {
       [120, () => this.#loads.graced()],
       [40, () => this.#update()],
       [6, () => this.#invalidateInSql()],
+      [300, () => ground.accounts.read(ground.recorder, random)],
+      [25, () => transfers.next()],
     ];
     this.#bag = weights.flatMap(([weight, run]) => Array.from({ length: weight }, () => run));
   }

@@ -80,7 +80,7 @@ export class Daemon extends Victim {
 export class Client extends Victim {
   readonly setup: ClientSetup;
   readonly actor: Actor;
-  last: FromClient = { operations: 0, codes: {} };
+  last: FromClient = { operations: 0, codes: {}, queries: { hits: 0, misses: 0, bypasses: 0 } };
   readonly finished: Promise<void>;
 
   constructor(setup: ClientSetup, host: number, log: string, failed: (what: string) => void) {

@@ -42,7 +42,7 @@ export class Recorder {
       const outcome = what.kind === 'expire' && result === false ? 'no' : 'ok';
       return this.end(number, { outcome, ...(what.kind !== 'expire' && version) });
     } catch (error) {
-      this.#failed(error);
+      this.failed(error);
       const isSql = what.kind === 'update' || what.sql === true;
       const isKnown = error instanceof CacheError && error.code !== 'ERR_UNKNOWN_OUTCOME' && !isSql;
       // What is to be rolled back never gets as far as its commit.
@@ -50,21 +50,22 @@ export class Recorder {
     }
   }
 
-  /** @param run makes the read; gives what each key came to */
+  /** @param run makes the read; gives what each key came to, undefined where it is not to be recorded */
   async read(kind: Read['kind'], keys: readonly string[], run: () => Promise<readonly Seen[]>): Promise<boolean> {
     const inv = nowUs();
     try {
       this.readDone(kind, keys, inv, await run());
       return true;
     } catch (error) {
-      this.#failed(error);
+      this.failed(error);
       return false;
     }
   }
 
   readDone(kind: Read['kind'], keys: readonly string[], inv: number, seen: readonly Seen[]): void {
     const resp = nowUs();
-    for (const [at, key] of keys.entries()) this.#put({ r: { kind, key, inv, resp, ...seen[at]! } });
+    for (const [at, key] of keys.entries())
+      if (seen[at] !== undefined) this.#put({ r: { kind, key, inv, resp, ...seen[at] } });
   }
 
   #put(line: Line): void {
@@ -72,7 +73,8 @@ export class Recorder {
     writeSync(this.#file, `${JSON.stringify(line)}\n`);
   }
 
-  #failed(error: unknown): void {
+  /** Counts what the faults made fail. */
+  failed(error: unknown): void {
     const code = error instanceof CacheError ? error.code : 'from the source';
     this.codes.set(code, (this.codes.get(code) ?? 0) + 1);
   }

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { checkHistory } from './check.js';
 import { FAULT_KINDS, FAULTS, type FaultKind } from './faults.js';
 import type { Violation } from './history.js';
+import type { FromClient } from './messages.js';
 import { type Found, neighbours } from './neighbours.js';
 import { STALE_BOUND_MS } from './processes.js';
 import { Random } from './random.js';
@@ -45,6 +46,11 @@ export interface NemesisReport {
   /** Reads that were answered under grace; and by how much, at most, they were behind what their daemon could not know. */
   readonly graceReads: number;
   readonly stalestGraceMs: number;
+  /** Answers to queries of the accounts that the cache had a part in. */
+  readonly queryReads: number;
+  readonly stalestQueryMs: number;
+  /** By the count of the processes that were there at the end of a round. */
+  readonly queries: Readonly<Record<'hits' | 'misses' | 'bypasses', number>>;
   readonly violations: number;
   readonly examples: readonly Found[];
   /** What ended, or did not come back, without being meant to. */
@@ -117,7 +123,7 @@ async function round(
   const verdict = checkHistory(history, STALE_BOUND_MS * 1_000);
   tally.add(verdict, history);
   if (verdict.violations.length === 0) world.forgetRound();
-  for (const { last } of clients) tally.addCodes(last.codes);
+  for (const { last } of clients) tally.addCounts(last);
 }
 
 /** Some ask Postgres whom to strike, which may be away by another fault: then again a little later. */
@@ -145,8 +151,9 @@ const namesOf = <T extends object>(record: T) => Object.keys(record) as (keyof T
 
 class Tally {
   readonly faults = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])) as Record<FaultKind, number>;
-  readonly #sums = { reads: 0, writes: 0, madeReads: 0, madeHits: 0, graceReads: 0 };
-  readonly #maxima = { stalestUs: 0, stalestMadeUs: 0, stalestGraceUs: 0 };
+  readonly #sums = { reads: 0, writes: 0, madeReads: 0, madeHits: 0, graceReads: 0, queryReads: 0 };
+  readonly #maxima = { stalestUs: 0, stalestMadeUs: 0, stalestGraceUs: 0, stalestQueryUs: 0 };
+  readonly #queries = { hits: 0, misses: 0, bypasses: 0 };
   readonly #codes: Record<string, number> = {};
   readonly #examples: Found[] = [];
   violations = 0;
@@ -160,12 +167,13 @@ class Tally {
     this.#examples.push(...verdict.violations.slice(0, room).map(first));
   }
 
-  addCodes(codes: Readonly<Record<string, number>>): void {
+  addCounts({ codes, queries }: FromClient): void {
+    for (const name of namesOf(this.#queries)) this.#queries[name] += queries[name];
     for (const [code, count] of Object.entries(codes)) this.#codes[code] = (this.#codes[code] ?? 0) + count;
   }
 
   get figures() {
-    const { stalestUs, stalestMadeUs, stalestGraceUs } = this.#maxima;
+    const { stalestUs, stalestMadeUs, stalestGraceUs, stalestQueryUs } = this.#maxima;
     return {
       operations: this.#sums.reads + this.#sums.writes,
       ...this.#sums,
@@ -175,6 +183,8 @@ class Tally {
       stalestMs: stalestUs / 1_000,
       stalestMadeMs: stalestMadeUs / 1_000,
       stalestGraceMs: stalestGraceUs / 1_000,
+      stalestQueryMs: stalestQueryUs / 1_000,
+      queries: this.#queries,
       violations: this.violations,
       examples: this.#examples,
     };

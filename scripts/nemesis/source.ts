@@ -35,7 +35,7 @@ export class Source {
   }
 
   async version(name: string): Promise<number> {
-    return this.#using(async (client) => {
+    return this.using(async (client) => {
       const { rows } = await client.query<{ version: number }>('SELECT version FROM nemesis_source WHERE name = $1', [
         name,
       ]);
@@ -45,7 +45,7 @@ export class Source {
 
   /** Any language's way, psql's too. @returns the version that was written */
   async change({ row, invalidation, rolledBack }: Change): Promise<number | undefined> {
-    return this.#using(async (client) => {
+    return this.using(async (client) => {
       await client.query('BEGIN');
       const version = await raise(client, row, rolledBack);
       await client.query('SELECT hyper_cache_invalidate($1, $2)', [invalidation.kind, invalidation.name]);
@@ -63,7 +63,7 @@ export class Source {
       if (rolledBack) throw new GivenUp();
       return version;
     };
-    return this.#using((client) =>
+    return this.using((client) =>
       cache
         .withTransaction(client, (transaction) => work(client, transaction))
         .catch((error) => {
@@ -74,7 +74,7 @@ export class Source {
   }
 
   /** After any error the connection is given up: what it was in the middle of is rolled back, or of unknown outcome. */
-  async #using<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+  async using<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
     this.#client ??= await connected(this.#url);
     const client = this.#client;
     try {

@@ -3,10 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { watchTables } from '../../shared/table/watch.js';
 import { type PostgresProxy, postgresProxy } from '../postgres-proxy.js';
 import { type TestCluster, testCluster } from '../test-cluster.js';
+import { ACCOUNTS_SCHEMA } from './accounts.js';
 import { type Crash, type History, nowUs, parseHistory } from './history.js';
-import { LIVES_PER_ROUND, SLOTS, sourceKeys } from './keys.js';
+import { ACCOUNTS, LIVES_PER_ROUND, SLOTS, sourceKeys } from './keys.js';
 import { Looks } from './looks.js';
 import { Client, Daemon } from './processes.js';
 import type { Random } from './random.js';
@@ -45,6 +47,8 @@ export class World {
     const cluster = await testCluster({ synchronous_commit: 'on' });
     const world = new World(cluster, await postgresProxy(cluster.url), random);
     await world.sql(SOURCE_TABLE);
+    await world.sql(ACCOUNTS_SCHEMA);
+    await watchAccounts(cluster.url);
     for (let host = 0; host < HOSTS; host++) world.startDaemon(host);
     return world;
   }
@@ -169,4 +173,12 @@ export class World {
     await this.cluster.close();
     if (!keep) rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** A statement on all of them counts as one of the whole table. */
+async function watchAccounts(url: string): Promise<void> {
+  const pool = new pg.Pool({ connectionString: url, max: 1 });
+  pool.on('error', () => {});
+  await watchTables(pool, ['nemesis_accounts'], { rowsMax: ACCOUNTS / 2 });
+  await pool.end();
 }

@@ -27,20 +27,13 @@ export interface ReadResult {
 }
 
 /** What says, in one row at least, under which snapshot and incarnation a statement ran. */
-function selectEntries(
-  schema: Schema,
-  space: SpaceNames,
-  where: string,
-  columns: string,
-  test = live,
-  join = '',
-): string {
+function selectEntries(schema: Schema, space: SpaceNames, from: string, columns: string, test = live): string {
   const isLive = test(schema.core, space, 'statement_timestamp()');
   return `
     SELECT ${incarnation('m', schema.logged)} AS incarnation, pg_current_snapshot()::text AS snapshot, e.key,
       CASE WHEN e.expires_at = 'infinity' THEN 'Infinity'::float8
            ELSE extract(epoch FROM e.expires_at - statement_timestamp())::float8 * 1000 END AS left_ms${columns}
-    FROM ${schema.core.meta} AS m LEFT JOIN ${space.table} AS e ON ${where} AND ${isLive} ${join}`;
+    FROM ${schema.core.meta} AS m LEFT JOIN ${from} ON ${isLive}`;
 }
 
 const TERMS = `, e.names, extract(epoch FROM e.grace)::float8 * 1000 AS grace_ms, e.delta_ms::float8 AS delta_ms`;
@@ -48,15 +41,16 @@ const TERMS = `, e.names, extract(epoch FROM e.grace)::float8 * 1000 AS grace_ms
 const CONTENT = `${TERMS}, e.counter::text AS counter, e.packed, CASE WHEN e.packed IS NULL THEN e.value::text END AS value`;
 
 /** Only of what takes up few bytes in the table, which its header tells: big values are not even read from disk. */
-const SMALL_CONTENT = `${TERMS}, e.counter::text AS counter, small.yes IS FALSE AS is_big,
-  CASE WHEN small.yes THEN e.packed END AS packed, CASE WHEN small.yes AND e.packed IS NULL THEN e.value::text END AS value`;
-const SMALL_JOIN = `LEFT JOIN LATERAL
-  (SELECT coalesce(pg_column_size(e.packed), pg_column_size(e.value), 0) <= $2::int AS yes OFFSET 0) AS small ON true`;
+const IS_SMALL = 'coalesce(pg_column_size(e.packed), pg_column_size(e.value), 0) <= $2::int';
+const SMALL_CONTENT = `${TERMS}, e.counter::text AS counter, NOT ${IS_SMALL} AS is_big,
+  CASE WHEN ${IS_SMALL} THEN e.packed END AS packed,
+  CASE WHEN e.packed IS NULL AND ${IS_SMALL} THEN e.value::text END AS value`;
 
 /** A statement is prepared under a name of its own for one key: `= ANY` is planned anew each time. */
-function byKey(keys: readonly string[]): { where: string; values: unknown[]; kind: string } {
-  if (keys.length === 1) return { where: 'e.key = $1', values: [keys[0]], kind: 'one' };
-  return { where: 'e.key = ANY ($1)', values: [keys], kind: 'many' };
+function byKey(space: SpaceNames, keys: readonly string[]): { from: string; values: unknown[]; kind: string } {
+  const isOne = keys.length === 1;
+  const from = `(SELECT * FROM ${space.table} WHERE key ${isOne ? '= $1' : '= ANY ($1)'}) AS e`;
+  return { from, values: [isOne ? keys[0] : keys], kind: isOne ? 'one' : 'many' };
 }
 
 /**
@@ -72,8 +66,8 @@ export async function readEntries(
   prepare: boolean,
   withStale = false,
 ): Promise<ReadResult> {
-  const { where, values, kind } = byKey(keys);
-  const text = selectEntries(schema, space, where, CONTENT, withStale ? liveOrStale : live);
+  const { from, values, kind } = byKey(space, keys);
+  const text = selectEntries(schema, space, from, CONTENT, withStale ? liveOrStale : live);
   const name = `pgcached ${withStale ? 'any' : 'read'} ${kind} ${space.id}`;
   const { rows } = await db.query(prepare ? { name, text, values } : { text, values });
   return resultOf(rows);
@@ -91,8 +85,8 @@ export async function readSmallEntries(
   keys: readonly string[],
   options: { prepare: boolean; valueBytesMax: number },
 ): Promise<ReadResult | undefined> {
-  const { where, values, kind } = byKey(keys);
-  const text = selectEntries(schema, space, where, SMALL_CONTENT, liveOrStale, SMALL_JOIN);
+  const { from, values, kind } = byKey(space, keys);
+  const text = selectEntries(schema, space, from, SMALL_CONTENT, liveOrStale);
   const statement = { text, values: [...values, options.valueBytesMax] };
   const name = `pgcached small ${kind} ${space.id}`;
   const { rows } = await db.query(options.prepare ? { name, ...statement } : statement);
@@ -123,8 +117,8 @@ export async function readTtls(
   space: SpaceNames,
   keys: readonly string[],
 ): Promise<Map<string, number>> {
-  const { where, values } = byKey(keys);
-  const { rows } = await db.query({ text: selectEntries(schema, space, where, ''), values });
+  const { from, values } = byKey(space, keys);
+  const { rows } = await db.query({ text: selectEntries(schema, space, from, ''), values });
   return new Map(rows.filter((row) => row.key !== null).map((row) => [row.key as string, row.left_ms as number]));
 }
 

@@ -31,6 +31,7 @@ test('every kind of fault, one after the other, and no promise is broken', async
     told,
   );
   assert.ok(report.reads > 500 && report.writes > 200, told);
+  assert.ok(report.queryReads > 100 && report.queries.hits > 30, told);
   assert.ok(report.madeHits > 100 && report.graceReads > 0, told);
   console.log(`${report.operations} operations, ${report.violations} violations, seed ${SEED}`);
 });

@@ -6,6 +6,7 @@ import { FRESHNESS } from './http-suite/freshness.js';
 import { SHARING } from './http-suite/sharing.js';
 import { type Behaviour, type HttpFace, Site } from './http-suite/site.js';
 import { STORING } from './http-suite/storing.js';
+import { STREAMS } from './http-suite/streams.js';
 import { VARIANTS } from './http-suite/variants.js';
 
 export type { HttpFace, RunningSite, SiteAnswer, SiteHandler, SiteRequest } from './http-suite/site.js';
@@ -17,6 +18,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
   ...VARIANTS,
   ...CHANGING,
   ...SHARING,
+  ...STREAMS,
   ...ATTACKS,
 ];
 
