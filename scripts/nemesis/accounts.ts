@@ -6,10 +6,10 @@ import type { Seen } from './history.js';
 import * as keys from './keys.js';
 import type { Random } from './random.js';
 import type { Recorder } from './recorder.js';
+import { QUERY_LIMIT_MS } from './source.js';
 import { Composition } from './values.js';
 
 const CONNECTIONS_MAX = 4;
-const QUERY_LIMIT_MS = 5_000;
 
 /** A watched table whose balances always add up to the same. What is slow: a function that Postgres takes to be immutable, so that it is cached. */
 export const ACCOUNTS_SCHEMA = `

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import type { CacheTransaction, PgCachedClient } from '../../client/index.js';
 
-const QUERY_LIMIT_MS = 5_000;
+export const QUERY_LIMIT_MS = 5_000;
 /** So far beyond all others is the version that a transaction writes which is given up. */
 export const NEVER_COMMITTED = 1_000_000;
 

@@ -6,7 +6,7 @@ import type { Recorder } from './recorder.js';
 import { NEVER_COMMITTED, type Source } from './source.js';
 
 const AMOUNT_MAX = 50;
-const PAUSE_MS_MAX = 40;
+const TRANSFER_PAUSE_MS_MAX = 40;
 
 /** A transaction on the accounts: what each of them gains, which adds up to nothing unless it is to be rolled back. */
 interface Transfer {
@@ -75,7 +75,7 @@ export class Transfers {
             ],
       rolledBack,
       notifies: random.below(2) === 0,
-      pauseMs: random.below(3) === 0 ? random.below(PAUSE_MS_MAX) : 0,
+      pauseMs: random.below(3) === 0 ? random.below(TRANSFER_PAUSE_MS_MAX) : 0,
     };
   }
 
