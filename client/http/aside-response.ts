@@ -58,10 +58,7 @@ export class AsideResponse extends ServerResponse {
     }
     this.copyHead(this.#real);
     this.#state = 'direct';
-    for (const name of EVENTS) {
-      if (name === 'error' && this.listenerCount('error') === 0) continue;
-      this.#real.on(name, (...args) => this.emit(name, ...args));
-    }
+    this.follow();
     for (const name of STATE) {
       Object.defineProperty(this, name, {
         configurable: true,
@@ -69,6 +66,15 @@ export class AsideResponse extends ServerResponse {
         set: (value) => Reflect.set(this.#real, name, value),
       });
     }
+  }
+
+  /** Who listens to this one hears from now on what becomes of the real one. */
+  follow(): void {
+    for (const name of EVENTS) {
+      if (name === 'error' && this.listenerCount('error') === 0) continue;
+      this.#real.on(name, (...args) => this.emit(name, ...args));
+    }
+    if (this.#real.closed) setImmediate(() => this.emit('close'));
   }
 
   #lead(name: (typeof OF_HEAD | typeof OF_BODY)[number], isBody: boolean): void {

@@ -79,6 +79,7 @@ export class KoaExchange implements Exchange {
     }
     if (aside.isLost) return { kind: 'passing' };
     if (this.#detour !== undefined) return this.#detour.outcome;
+    aside.follow();
     const body = ctx.body;
     const head = { status: aside.statusCode, headers: headerPairs(aside) };
     const verdict = judge(head);

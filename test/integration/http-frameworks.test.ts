@@ -324,6 +324,22 @@ test('Koa: a cookie set behind the cache keeps the page out, also where cookies 
   });
 });
 
+test('Koa: a handler that listens to ctx.res hears of its end', async () => {
+  let ends = 0;
+  const app = new Koa();
+  app.use(koaCache(newPolicy()));
+  app.use((ctx) => {
+    ctx.res.once('close', () => ends++);
+    if (ctx.path === '/private') ctx.set('cache-control', 'private');
+    ctx.body = 'page';
+  });
+  await using(listen(app.callback()), async (get) => {
+    for (const path of ['/', '/', '/private']) await get(path);
+    for (let i = 0; i < 100 && ends < 2; i++) await new Promise((resolve) => setTimeout(resolve, 10));
+    assert.is(ends, 2);
+  });
+});
+
 test('Koa: bodies of every kind, a status alone, and what is written to ctx.res itself', async () => {
   const app = new Koa();
   app.silent = true;
