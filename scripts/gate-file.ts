@@ -9,7 +9,7 @@ const DRAIN_MS = 1_000;
 
 /** What a test file asks for, in a comment `// gate: cost=2 timeout=240 skips=1 (needs systemd)`; each part may be missing. */
 export interface Wishes {
-  /** Slots taken: a file with as many as there are jobs runs alone. */
+  /** Slots taken: a file with as many as there are jobs runs alone, one with 0 (it waits rather than works) beside all others. */
   readonly cost: number;
   /** Seconds until it is killed. */
   readonly timeoutS: number | undefined;

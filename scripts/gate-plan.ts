@@ -46,9 +46,14 @@ export function planFolder(folder: string, filter: string): Plan {
   return { files: inOrder(wanted), missing: [] };
 }
 
-/** Costly ones first, so that none of them runs alone at the end while cores idle. */
+/**
+ * Costly ones first, so that none of them runs alone at the end while cores idle; before them those that cost nothing, which
+ * wait rather than work, beside all others.
+ */
 function inOrder(files: readonly Planned[]): Planned[] {
-  return [...files].sort((a, b) => b.wishes.cost - a.wishes.cost || (a.name < b.name ? -1 : 1));
+  const weight = ({ wishes }: Planned) => wishes.cost || Number.POSITIVE_INFINITY;
+  const byWeight = (a: Planned, b: Planned) => (weight(a) === weight(b) ? 0 : weight(b) - weight(a));
+  return [...files].sort((a, b) => byWeight(a, b) || (a.name < b.name ? -1 : 1));
 }
 
 /**

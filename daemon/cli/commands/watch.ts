@@ -7,7 +7,7 @@ import { DATABASE_OPTION_NAMES } from './migrate.js';
 
 export const watch: Command = {
   name: 'watch',
-  summary: 'let every commit that changes these tables invalidate; without TABLE, show what is watched',
+  summary: 'let commits to these tables invalidate; without TABLE: list them',
   operands: '[TABLE…]',
   operandsMin: 0,
   operandsMax: WATCH_TABLES_MAX,

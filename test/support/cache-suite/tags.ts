@@ -104,5 +104,18 @@ export function registerTags(test: CacheTest): void {
       if (name !== 'too many') await rejects('ERR_INVALID_TAG', () => cache.invalidateTags(tags));
       assert.equal(await cache.has('k'), false);
     });
+
+    test(`bad tags change nothing of what is there: ${name}`, async ({ cache }) => {
+      const tags = given as string[];
+      await cache.set('k', 'v', { tags: ['own'] });
+      await rejects('ERR_INVALID_TAG', () => cache.set('k', 'w', { tags }));
+      await rejects('ERR_INVALID_TAG', () => cache.setMany({ k: 'w', other: 1 }, { tags }));
+      const beside = Array.isArray(tags) ? ['own', ...tags] : tags;
+      if (name !== 'too many') await rejects('ERR_INVALID_TAG', () => cache.invalidateTags(beside));
+      assert.equal(await cache.get('k'), 'v');
+      assert.equal(await cache.has('other'), false);
+      await cache.invalidateTags(['own']);
+      assert.equal(await cache.has('k'), false, 'its own tag is still there');
+    });
   }
 }
