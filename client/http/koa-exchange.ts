@@ -79,7 +79,17 @@ export class KoaExchange implements Exchange {
     }
     if (aside.isLost) return { kind: 'passing' };
     if (this.#detour !== undefined) return this.#detour.outcome;
-    aside.follow();
+    try {
+      return await this.#answer(aside, judge);
+    } finally {
+      // Not before: the end of a reply that went out early would end the stream that is gathered here.
+      aside.follow();
+    }
+  }
+
+  /** What the context says when the handler has returned. */
+  async #answer(aside: AsideResponse, judge: Judge): Promise<Outcome> {
+    const ctx = this.#ctx;
     const body = ctx.body;
     const head = { status: aside.statusCode, headers: headerPairs(aside) };
     const verdict = judge(head);

@@ -172,6 +172,7 @@ test('Fastify: the plugin covers the instance that registers it, hooks before it
   const policy = newPolicy();
   app.addHook('onRequest', async (_request, reply) => {
     reply.header('x-before', 'yes');
+    if (runs === 2) reply.header('x-later', 'yes');
   });
   app.addHook('onResponse', async () => {
     responses++;
@@ -203,6 +204,7 @@ test('Fastify: the plugin covers the instance that registers it, hooks before it
       assert.equal([answer.cache, answer.text], [cache, `{"runs":${encoding === 'gzip' ? 1 : 2}}`]);
       assert.is(answer.headers.get('content-encoding'), encoding === 'gzip' ? 'gzip' : null);
       assert.is(answer.headers.get('x-before'), 'yes');
+      assert.is(answer.headers.get('x-later'), cache === 'HIT' ? 'yes' : null, 'set for this request alone');
     }
     assert.is(responses, 4);
     assert.is((await get('/none')).status, 404);
