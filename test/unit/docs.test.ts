@@ -119,7 +119,7 @@ test('docs/architecture.md names no file that is not there', () => {
   let wing = '';
   const missing: string[] = [];
   for (const line of readSource('docs/architecture.md').split('\n')) {
-    wing = /^\*\*(\w+)\*\*$/.exec(line)?.[1] ?? wing;
+    wing = /^\*\*([\w/]+)\*\*$/.exec(line)?.[1] ?? wing;
     const rooms =
       line.startsWith('| `') && wing !== '' ? [...line.split('|')[1]!.matchAll(/`([^`*]+\.ts|\w+\/)`/g)] : [];
     for (const [, room = ''] of rooms) if (!existsSync(`${wing}/${room}`)) missing.push(`${wing}/${room}`);
