@@ -24,6 +24,8 @@ const DEGRADABLE: ReadonlySet<ErrorCode> = new Set([
   'ERR_OVERLOADED',
 ]);
 
+const NO_MARKS: readonly number[] = [];
+
 /** In place of keys: a write that concerns every key. */
 export const ALL = Symbol('all keys');
 
@@ -35,6 +37,7 @@ export class Caller {
   readonly #options: CheckedConnectOptions;
   readonly #connection: Connection;
   readonly #owed: OwedDeletes;
+  readonly #hides = (error: unknown): boolean => this.degrades(error);
   /** Entries that were given to be stored, and dropped. */
   dropped = 0;
 
@@ -90,16 +93,29 @@ export class Caller {
     return bytes;
   }
 
-  async read<R>(op: ClientOp<FlagsAndKey, R>, key: string, absent: R): Promise<R> {
+  /** @param absent what a miss is answered with, and an error that `onUnavailable: 'degrade'` hides */
+  read<R>(op: ClientOp<FlagsAndKey, R | undefined>, key: string, absent: R): Promise<R> {
     const reader = this.reader();
+    const isPlain = reader === undefined && !this.#owed.has(key) && this.doubt.mark(key) === 0;
+    return isPlain
+      ? this.channel.callOr(op, [0, key, this.near, undefined], absent, this.#hides)
+      : this.#readWithCare(op, key, absent, reader);
+  }
+
+  async #readWithCare<R>(
+    op: ClientOp<FlagsAndKey, R | undefined>,
+    key: string,
+    absent: R,
+    reader: PartReader | undefined,
+  ): Promise<R> {
     try {
       const settled = this.settled(key);
       if (settled !== undefined) await settled;
       const mark = this.doubt.mark(key);
-      if (mark === 0) return await this.channel.call(op, [0, key, this.near, reader]);
-      const result = await this.channel.call(op, [FLAG.fromTable, key, this.near, reader]);
-      this.doubt.settle(key, mark);
-      return result;
+      const flags = mark === 0 ? 0 : FLAG.fromTable;
+      const result = await this.channel.call(op, [flags, key, this.near, reader]);
+      if (mark !== 0) this.doubt.settle(key, mark);
+      return result === undefined ? absent : result;
     } catch (error) {
       if (this.degrades(error)) return absent;
       throw error;
@@ -126,14 +142,14 @@ export class Caller {
     const reader = this.reader();
     try {
       const owed = this.#owed.any ? await this.#stillOwed(keys) : undefined;
-      const marks = keys.map((key) => this.doubt.mark(key));
+      const marks = this.doubt.hasBeen ? keys.map((key) => this.doubt.mark(key)) : NO_MARKS;
       const partial = this.#options.onUnavailable === 'degrade' ? FLAG.partial : 0;
       const flags = partial | (marks.some((mark) => mark !== 0) ? FLAG.fromTable : 0);
       const values = await this.channel.call(ops.GET_MANY, [flags, keys, this.near, reader]);
-      for (const [i, key] of keys.entries()) {
+      for (const [i, mark] of marks.entries()) {
         // A miss may mean that the key's database is away: then the table was not asked.
         const isAnswered = partial === 0 || values[i] !== undefined;
-        if (marks[i] !== 0 && isAnswered) this.doubt.settle(key, marks[i]!);
+        if (mark !== 0 && isAnswered) this.doubt.settle(keys[i]!, mark);
       }
       return owed === undefined ? values : values.map((value, i) => (owed.has(keys[i]!) ? undefined : value));
     } catch (error) {

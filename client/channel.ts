@@ -65,21 +65,28 @@ export class Channel implements Subscriber, CallOwner {
 
   /** @param epoch where given, the call is for the connection of that epoch only */
   call<A extends readonly unknown[], R>(op: ClientOp<A, R>, args: A, epoch?: number): Promise<R> {
-    return new Promise<R>((resolve, reject) => {
-      const refusal = this.#refusal(epoch);
-      if (refusal !== undefined) {
-        reject(refusal);
-        return;
-      }
-      const call = new Call(op, args, this.#timeoutMs, this, resolve, reject);
-      if (!this.#connection.admit(call)) return;
-      if (this.#number !== undefined) {
-        this.#connection.transmit(call, this.#number);
-        return;
-      }
-      this.#waiting.push(call);
-      if (this.#connection.state === 'ready') this.connected();
-    });
+    return new Promise<R>((resolve, reject) => this.#ask(op, args, epoch, resolve, reject));
+  }
+
+  /**
+   * The same for a hit, of which each promise and each turn of the microtasks costs a tenth: one of both, whatever comes of it.
+   * @param absent the result in place of undefined, and of an error that `hides` is true for
+   */
+  callOr<A extends readonly unknown[], R>(
+    op: ClientOp<A, R | undefined>,
+    args: A,
+    absent: R,
+    hides: (error: unknown) => boolean,
+  ): Promise<R> {
+    return new Promise<R>((resolve, reject) =>
+      this.#ask(
+        op,
+        args,
+        undefined,
+        (result: R | undefined) => resolve(result === undefined ? absent : result),
+        (error) => (hides(error) ? resolve(absent) : reject(error)),
+      ),
+    );
   }
 
   /** @throws CacheError ERR_UNAVAILABLE if the namespace is not open within the time */
@@ -127,6 +134,28 @@ export class Channel implements Subscriber, CallOwner {
     this.#connection.unsubscribe(this);
     this.#connection.cancel(this, closedError());
     this.#failReady(closedError());
+  }
+
+  #ask<A extends readonly unknown[], R>(
+    op: ClientOp<A, R>,
+    args: A,
+    epoch: number | undefined,
+    resolve: (result: R) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    const refusal = this.#refusal(epoch);
+    if (refusal !== undefined) {
+      reject(refusal);
+      return;
+    }
+    const call = new Call(op, args, this.#timeoutMs, this, resolve, reject);
+    if (!this.#connection.admit(call)) return;
+    if (this.#number !== undefined) {
+      this.#connection.transmit(call, this.#number);
+      return;
+    }
+    this.#waiting.push(call);
+    if (this.#connection.state === 'ready') this.connected();
   }
 
   #refusal(epoch: number | undefined): CacheError | undefined {

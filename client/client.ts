@@ -20,6 +20,7 @@ import { acquireConnection, releaseConnection } from './connections.js';
 import { setInternals } from './internals.js';
 import { askLease, type Leased, type LeaseOptions } from './lease.js';
 import { Loader } from './loader.js';
+import { parts, readAll } from './many.js';
 import * as ops from './ops.js';
 import { type CheckedConnectOptions, type ConnectOptions, checkConnectOptions } from './options.js';
 import { isInheriting } from './parts.js';
@@ -61,11 +62,15 @@ export class PgCachedClient implements Cache {
     return found === undefined ? this.#get(key, defaultValue) : Promise.resolve(found);
   }
 
-  async #get(key: string, defaultValue: unknown): Promise<unknown> {
-    const stored = storedKey(key);
-    let value = this.#caller.nearFor(stored)?.get(stored);
-    if (value === undefined) value = await this.#caller.read(ops.GET, stored, undefined);
-    return value === undefined ? defaultValue : value;
+  /** Not async: on a hit that would be a promise, and a turn of the microtasks, for nothing. */
+  #get(key: string, defaultValue: unknown): Promise<unknown> {
+    try {
+      const stored = storedKey(key);
+      const near = this.#caller.nearFor(stored)?.get(stored);
+      return near === undefined ? this.#caller.read(ops.GET, stored, defaultValue) : Promise.resolve(near);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async has(key: string): Promise<boolean> {
@@ -94,18 +99,18 @@ export class PgCachedClient implements Cache {
   }
 
   async getMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>> {
-    const byKey = storedKeys(keys);
-    const stored = [...byKey.values()];
-    const values = stored.map((key) => this.#caller.nearFor(key)?.get(key));
-    const missing = [...values.keys()].filter((i) => values[i] === undefined);
-    for (let from = 0; from < missing.length; from += LIMIT.keysPerCallMax) {
-      const part = missing.slice(from, from + LIMIT.keysPerCallMax);
-      const answers = await this.#caller.readMany(part.map((i) => stored[i] as string));
-      for (const [at, answer] of answers.entries()) values[part[at] as number] = answer;
+    const storedByKey = storedKeys(keys);
+    const stored = [...storedByKey.values()];
+    const values = await readAll(this.#caller, stored);
+    // The map of the keys becomes that of the values: its places are made already.
+    const found = storedByKey as Map<string, unknown>;
+    let at = 0;
+    for (const key of found.keys()) {
+      const value = values[at++];
+      if (value === undefined) found.delete(key);
+      else found.set(key, value);
     }
-    const found = new Map<string, T>();
-    for (const [i, key] of [...byKey.keys()].entries()) if (values[i] !== undefined) found.set(key, values[i] as T);
-    return found;
+    return found as Map<string, T>;
   }
 
   async set(key: string, value: unknown, options?: Ttl | SetOptions): Promise<void> {
@@ -271,20 +276,4 @@ function withNear(stats: CacheStatistics, near: TierStats | undefined): CacheSta
   const hits = stats.hits + near.hits;
   const asked = hits + stats.misses;
   return { ...stats, hits, hitRate: asked === 0 ? 0 : hits / asked, tiers: { near, ...stats.tiers } };
-}
-
-/** Ranges of values that fit into one frame and one call each. */
-function* parts(values: readonly Uint8Array[]): Generator<readonly [from: number, to: number]> {
-  let from = 0;
-  let bytes = 0;
-  for (const [i, value] of values.entries()) {
-    const full = i - from >= LIMIT.keysPerCallMax || bytes + value.length > LIMIT.frameBytesMax / 2;
-    if (i > from && full) {
-      yield [from, i];
-      from = i;
-      bytes = 0;
-    }
-    bytes += value.length;
-  }
-  if (from < values.length) yield [from, values.length];
 }

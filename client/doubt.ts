@@ -24,6 +24,11 @@ export class Doubt {
     this.#now = now;
   }
 
+  /** False while `mark` can only be 0. */
+  get hasBeen(): boolean {
+    return this.#count !== 0;
+  }
+
   add(keys: Iterable<string>): void {
     this.#count++;
     for (const key of keys) {

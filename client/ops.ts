@@ -75,9 +75,13 @@ export const GET_MANY: ClientOp<
       .uint(readFlags(flags, near, reader))
       .strs(keys),
   decode: (r, _status, _epoch, [, keys, near, reader]) => {
+    if (near === undefined) {
+      const unpacked = r.mapBinsOrNils('values', unpack);
+      reader?.names(r.strsOrNil('names'));
+      return unpacked;
+    }
     const values = r.binsOrNils('values');
     reader?.names(r.strsOrNil('names'));
-    if (near === undefined) return values.map((value) => (value === undefined ? undefined : unpack(value)));
     const untilsMs = reader === undefined ? r.numbersOrNils('untils') : [];
     return values.map((value, i) =>
       value === undefined ? undefined : near.accept(keys[i] as string, value, untilsMs[i]),

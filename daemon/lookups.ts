@@ -23,7 +23,20 @@ export class Lookups {
 
   get(key: string, fromTable: boolean): Awaitable<Bytes | undefined> {
     const found = this.find(key, fromTable);
-    return found instanceof Promise ? found.then((value) => value?.bytes) : found?.bytes;
+    return found instanceof Promise ? found.then(bytesOf) : found?.bytes;
+  }
+
+  /** No promise where memory has all; the clock is read once for all of them. */
+  getMany(keys: readonly string[], fromTable: boolean): Awaitable<(Bytes | undefined)[]> {
+    const nowMs = this.#options.clock.now();
+    const found: Awaitable<Bytes | undefined>[] = [];
+    let isWaiting = false;
+    for (const key of keys) {
+      const entry = fromTable ? undefined : this.fromMemory(key, nowMs);
+      isWaiting ||= entry === undefined;
+      found.push(entry?.bytes ?? this.#inTable(key, !fromTable).then(bytesOf));
+    }
+    return isWaiting ? Promise.all(found) : (found as Bytes[]);
   }
 
   find(key: string, fromTable: boolean): Awaitable<NamedValue | undefined> {
@@ -31,9 +44,9 @@ export class Lookups {
   }
 
   /** Memory answers only before the bound: past it, it might hold what was invalidated long ago. */
-  fromMemory(key: string): KeptEntry | undefined {
-    const { follower, clock, memory, stats } = this.#options;
-    const entry = follower.isFresh(clock.now()) ? memory.get(key) : undefined;
+  fromMemory(key: string, nowMs = this.#options.clock.now()): KeptEntry | undefined {
+    const { follower, memory, stats } = this.#options;
+    const entry = follower.isFresh(nowMs) ? memory.get(key, nowMs) : undefined;
     if (entry === undefined) stats.memoryMisses += 1;
     else stats.memoryHits += 1;
     return entry;
@@ -51,6 +64,10 @@ export class Lookups {
     stats.countTable(entry !== undefined);
     return entry;
   }
+}
+
+function bytesOf(value: NamedValue | undefined): Bytes | undefined {
+  return value?.bytes;
 }
 
 /** No promise where all is at hand. */

@@ -112,7 +112,7 @@ export class Store implements Namespace {
   }
 
   getMany(keys: readonly string[], fromTable: boolean): Awaitable<(Bytes | undefined)[]> {
-    return together(keys.map((key) => this.#lookups.get(key, fromTable)));
+    return this.#lookups.getMany(keys, fromTable);
   }
 
   named(keys: readonly string[], fromTable: boolean): Awaitable<(NamedValue | undefined)[]> {

@@ -105,11 +105,16 @@ export class WireReader {
 
   /** An array of bin and nil, as views. */
   binsOrNils(field: string): (Buffer | undefined)[] {
+    return this.mapBinsOrNils(field, (view) => view);
+  }
+
+  /** What `make` makes of each bin of an array of bin and nil. */
+  mapBinsOrNils<T>(field: string, make: (view: Buffer) => T): (T | undefined)[] {
     const count = this.#arrayHeader(field);
-    const values: (Buffer | undefined)[] = [];
+    const values: (T | undefined)[] = [];
     for (let i = 0; i < count; i++) {
       const type = this.#next(field);
-      values.push(type === 0xc0 ? undefined : this.#bytes(field, type));
+      values.push(type === 0xc0 ? undefined : make(this.#bytes(field, type)));
     }
     return values;
   }
