@@ -3,11 +3,13 @@ import { knownFacts } from './classifier.js';
 import type { StatementFacts } from './facts.js';
 import { type QueryCall, queryCall } from './request.js';
 import type { QueryRunner } from './runner.js';
-import { type DriverClient, forgetSession, isIdle } from './session.js';
-import { runLogged, type WriteLog } from './writes.js';
+import { type DriverClient, isIdle } from './session.js';
+import { ended, isConnected, isOfServer } from './settle.js';
+import { type Plan, runLogged, type WriteLog } from './writes.js';
 
 /** What a statement on a connection may have to be told to. */
 export interface Listeners {
+  readonly pool: pg.Pool;
   readonly runner: QueryRunner;
   readonly log: WriteLog;
 }
@@ -33,28 +35,36 @@ function inTurn<T>(client: DriverClient, run: () => Promise<T>): Promise<T> {
 /**
  * Runs a call on a connection as the driver would, logs what it writes, and sees to it that what is read through the cache
  * once it resolves is not older.
+ * @throws CacheError ERR_DATABASE where what it writes would have to be logged and this role may not: it was not done
  */
-export async function runCall(
-  client: DriverClient,
-  call: QueryCall,
-  { runner, log }: Listeners,
-): Promise<pg.QueryResult> {
+export async function runCall(client: DriverClient, call: QueryCall, listeners: Listeners): Promise<pg.QueryResult> {
+  const { pool, runner, log } = listeners;
   const facts = call.text === undefined ? undefined : knownFacts(call.text);
-  if (!facts?.keepsSession) forgetSession(client);
+  const plan = facts === undefined ? undefined : await log.plan(client, facts);
+  if (!facts?.keepsSession && !plan?.isPlain) runner.mayDiffer(client);
   const send = () => (client.query as (...args: unknown[]) => Promise<pg.QueryResult>).apply(client, [...call.args]);
-  const statements = facts === undefined ? [] : log.statements(facts);
+  let result: pg.QueryResult;
   try {
-    if (facts === undefined || statements.length === 0) {
-      const result = await send();
-      if (call.request !== undefined && returnsRows(result)) await runner.follow(client, call.request);
-      return result;
-    }
-    return await runLogged(client, send, statements, isIdle(client) && canBeInside(facts));
+    result =
+      facts === undefined || plan === undefined
+        ? await send()
+        : await runLogged(client, send, plan, isIdle(client) && canBeInside(facts));
+  } catch (error) {
+    // The connection broke: the server may be at it still, and commit it. What is read next is not to be from before that.
+    if (facts !== undefined && isCommitting(facts, plan) && !isOfServer(error)) await ended(pool, client);
+    throw error;
   } finally {
-    if (facts?.changesCatalog) runner.forgetCatalog();
-    // Also where it failed: a connection that broke says nothing of what became of a commit.
-    if (facts !== undefined && mayHaveCommitted(facts, client)) await runner.wrote();
+    if (facts?.changesCatalog) {
+      runner.forgetCatalog();
+      log.forget();
+    }
+    const isInside = client.getTransactionStatus() === 'T' && isConnected(client);
+    if (facts !== undefined && isCommitting(facts, plan) && (facts.step === 'commit' || !isInside))
+      await runner.wrote();
   }
+  if (facts?.written.length === 0 && call.request !== undefined && returnsRows(result))
+    await runner.follow(client, call.request);
+  return result;
 }
 
 /** Rows may be none: what matters is that there are columns. More than one statement gives a list of results. */
@@ -62,17 +72,12 @@ const returnsRows = (result: pg.QueryResult) => [result].flat().some(({ fields }
 
 /** What can run in a transaction of ours: one statement that writes rows; definitions and more than one statement may not. */
 const canBeInside = (facts: StatementFacts) =>
-  facts.written.length > 0 &&
-  !facts.changesAll &&
-  facts.step === undefined &&
-  facts.bypass !== 'it is more than one statement';
+  !facts.changesAll && !facts.mayCommit && facts.step === undefined && facts.bypass !== 'it is more than one statement';
 
-/** A function that a query calls may write, and its triggers log it: that is to be heard of too. */
-function mayHaveCommitted(facts: StatementFacts, client: DriverClient): boolean {
-  if (facts.step === 'commit') return true;
-  const isWrite = facts.written.length > 0 || facts.changesAll || facts.changesCatalog;
-  const isCall = facts.read !== undefined && !facts.keepsSession;
-  return (isWrite || isCall) && client.getTransactionStatus() !== 'T';
+/** A function that a query calls may write, and triggers log that: it is to be heard of too. */
+function isCommitting(facts: StatementFacts, plan: Plan | undefined): boolean {
+  if (facts.step === 'commit' || facts.written.length > 0 || facts.changesAll || facts.changesCatalog) return true;
+  return !plan?.isPlain && (facts.runsUnknown || facts.calls.length > 0);
 }
 
 type Query = pg.PoolClient['query'];
@@ -117,7 +122,10 @@ function wrapperOf(client: DriverClient, listeners: Listeners): pg.PoolClient {
   });
 }
 
-/** A cursor, a stream or a COPY: the driver runs it; what it writes is logged after it, in its transaction if there is one. */
+/**
+ * A cursor, a stream or a COPY: the driver runs it; what it writes is logged after it, in its transaction if there is one. Where
+ * that can't be, everything that is made of queries goes: it is too late for an error.
+ */
 function submit(
   client: DriverClient,
   args: readonly unknown[],
@@ -125,15 +133,31 @@ function submit(
   { runner, log }: Listeners,
 ): unknown {
   const begin = () => {
-    forgetSession(client);
+    runner.mayDiffer(client);
     (client.query as (...all: unknown[]) => unknown).apply(client, [...args]);
-    const statements = text === undefined ? [] : log.statements(knownFacts(text));
-    if (statements.length === 0) return;
-    void Promise.allSettled(statements.map((one) => client.query(one))).then(() => runner.wrote());
+    const logged = text === undefined ? Promise.resolve() : log.afterwards(client, knownFacts(text));
+    void logged
+      .catch(() => runner.invalidateAll())
+      .then(() => runner.wrote())
+      .catch(() => {});
   };
+  // What comes after it begins in the state in which it leaves the connection.
+  const isOver = new Promise<void>((resolve) => {
+    const over = () => {
+      client.removeListener('drain', over);
+      client.removeListener('end', over);
+      resolve();
+    };
+    client.on('drain', over).on('end', over);
+  });
   const before = lastCalls.get(client);
   if (before === undefined) begin();
   else void before.then(begin);
+  const ended = (before ?? Promise.resolve()).then(() => isOver);
+  lastCalls.set(client, ended);
+  void ended.then(() => {
+    if (lastCalls.get(client) === ended) lastCalls.delete(client);
+  });
   return args[0];
 }
 

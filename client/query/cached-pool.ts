@@ -8,7 +8,7 @@ import { type CachedPoolOptions, checkPoolOptions } from './options.js';
 import { loadParser } from './parser.js';
 import { type QueryCacheOptions, type QueryCall, queryCall } from './request.js';
 import { QueryRunner } from './runner.js';
-import type { DriverClient } from './session.js';
+import { type DriverClient, isIdle } from './session.js';
 import type { CacheStats } from './stats.js';
 import { withClient } from './with-client.js';
 import { WriteLog } from './writes.js';
@@ -55,7 +55,11 @@ export function cachedPool(pool: pg.Pool, options: CachedPoolOptions): CachedPoo
     throw new CacheError('ERR_INVALID_ARGUMENT', 'cachedPool takes a Pool of pg and { cache: connect(), … }');
   }
   const runner = new QueryRunner(pool, checkPoolOptions(options));
-  const wrapped = wrap(pool, { runner, log: new WriteLog(pool) });
+  const log = new WriteLog({
+    own: () => runner.gate.invalidateFunction(),
+    cachedTables: () => runner.cachedTables(),
+  });
+  const wrapped = wrap(pool, { pool, runner, log });
   made.set(wrapped, { cache: options.cache, runner });
   return wrapped;
 }
@@ -126,7 +130,6 @@ function connect(
   callback: ConnectCallback | undefined,
 ): Promise<pg.PoolClient> | undefined {
   const connected = loadParser()
-    .then(() => listeners.log.ready())
     .then(() => pool.connect())
     .then((client) => cachedClient(client as DriverClient, listeners));
   if (callback === undefined) return connected;
@@ -165,6 +168,10 @@ async function run(pool: pg.Pool, listeners: Listeners, call: QueryCall): Promis
   if (facts?.read !== undefined && facts.keepsSession) {
     return (pool.query as (...all: unknown[]) => Promise<pg.QueryResult>).apply(pool, [...call.args]);
   }
-  if (facts !== undefined && (facts.written.length > 0 || facts.changesAll)) await listeners.log.ready();
-  return withClient(pool, (client) => runCall(client, call, listeners));
+  return withClient(pool, async (client) => {
+    const result = await runCall(client, call, listeners);
+    // Left in a transaction, it is not as the others are.
+    if (!isIdle(client)) listeners.runner.mayDiffer(client);
+    return result;
+  });
 }

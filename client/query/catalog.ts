@@ -3,7 +3,7 @@ import { ATTRIBUTES_SQL, FUNCTIONS_SQL, HAZARDS_SQL, RELATIONS_SQL, TYPES_SQL } 
 import type { ObjectName, ReadFacts } from './facts.js';
 import { quotedName } from './syntax.js';
 
-/** Names remembered of one kind; beyond it all are forgotten and asked anew. */
+/** Names remembered; beyond it all are forgotten and asked anew. */
 const CATALOG_NAMES_MAX = 10_000;
 
 export interface KeyColumn {
@@ -52,7 +52,8 @@ export type AskCatalog = (text: string, values: unknown[]) => Promise<Record<str
 
 export const keyOf = ({ schema, name }: ObjectName) => JSON.stringify([schema ?? null, name]);
 
-/** What was asked of the catalog in one session's sight, for a while. */
+/** What was asked of the catalog in one session's sight, for a while. What counts no more is thrown away as a whole: an answer
+ * that is still on its way then comes too late to be taken for a new one. */
 export class Catalog {
   readonly #relations = new Map<string, Relation | undefined>();
   readonly #functions = new Map<string, FunctionKind[]>();
@@ -77,14 +78,17 @@ export class Catalog {
     return this.#attributes.get(attribute) === true;
   }
 
+  /** It remembers more names than it should. */
+  get isFull(): boolean {
+    return this.#relations.size + this.#functions.size + this.#types.size + this.#attributes.size > CATALOG_NAMES_MAX;
+  }
+
   get hazards(): Hazards {
     return this.#hazards ?? { operators: new Set(), casts: true };
   }
 
   /** Asks for all that a query names and that is not known yet. */
   async learn(facts: ReadFacts, ask: AskCatalog): Promise<void> {
-    if (this.#relations.size + this.#functions.size + this.#types.size + this.#attributes.size > CATALOG_NAMES_MAX)
-      this.forget();
     await this.#learnHazards(ask);
     await this.#learnRelations(facts, ask);
     await learnKinds(this.#functions, facts.functions, FUNCTIONS_SQL, ask);
@@ -93,11 +97,6 @@ export class Catalog {
     if (attributes.length === 0) return;
     const calls = new Set((await ask(ATTRIBUTES_SQL, [attributes])).map((row) => row.name));
     for (const one of attributes) this.#attributes.set(one, calls.has(one));
-  }
-
-  forget(): void {
-    for (const map of [this.#relations, this.#functions, this.#types, this.#attributes]) map.clear();
-    this.#hazards = undefined;
   }
 
   async #learnHazards(ask: AskCatalog): Promise<void> {

@@ -19,6 +19,8 @@ export type Classified =
       readonly bypass: undefined;
       /** The tables that it reads, those behind views included. */
       readonly tables: readonly TableName[];
+      /** These, with the partitions, children and parents whose statements change them too. */
+      readonly related: readonly TableName[];
       /** What its text names: tables and views, each with the tables behind it. */
       readonly named: readonly NamedRelation[];
       /** Tags in the namespace `tables`, any of which drops its result. */
@@ -43,7 +45,7 @@ export function knownFacts(text: string): StatementFacts {
 export class Classifier {
   readonly #catalogTtlMs: number;
   readonly #nowMs: () => number;
-  readonly #catalog = new Catalog();
+  #catalog = new Catalog();
   #resolutions = new Lru<Resolution>({ maxEntries: TEXTS_MAX, maxBytes: TEXT_CHARS_MAX });
   #learnedMs = Number.NEGATIVE_INFINITY;
 
@@ -55,7 +57,7 @@ export class Classifier {
 
   /** What the catalog said counts no more. */
   forget(): void {
-    this.#catalog.forget();
+    this.#catalog = new Catalog();
     this.#resolutions = new Lru<Resolution>({ maxEntries: TEXTS_MAX, maxBytes: TEXT_CHARS_MAX });
   }
 
@@ -72,7 +74,7 @@ export class Classifier {
     // A string that means today, where it is compared with a date.
     const isTimed = ({ sent }: Parameter) => typeof sent === 'string' && isRelativeTime(sent);
     if (parameters.some(isTimed)) return { bypass: "a parameter may mean another time each day ('now', 'today', …)" };
-    if (this.#nowMs() - this.#learnedMs > this.#catalogTtlMs) {
+    if (this.#nowMs() - this.#learnedMs > this.#catalogTtlMs || this.#catalog.isFull) {
       this.forget();
       this.#learnedMs = this.#nowMs();
     }
@@ -85,6 +87,8 @@ export class Classifier {
     if (resolution.bypass !== undefined) return resolution;
     const { reads, named } = resolution;
     const tags = new Set(reads.flatMap((one) => tagsOf(one, parameters, read.parameters)));
-    return { bypass: undefined, tables: reads.map(({ table }) => table), named, tags: [...tags] };
+    const tables = reads.map(({ table }) => table);
+    const related = [...tables, ...reads.flatMap(({ family }) => family)];
+    return { bypass: undefined, tables, related, named, tags: [...tags] };
   }
 }

@@ -44,6 +44,12 @@ export interface StatementFacts {
   readonly bypass: string | undefined;
   readonly read: ReadFacts | undefined;
   readonly written: readonly WrittenTable[];
+  /** Functions that it calls and that may write, until the catalog says more. */
+  readonly calls: readonly FunctionUse[];
+  /** It runs what its text does not say (DO, CALL, EXECUTE): that may write anything. */
+  readonly runsUnknown: boolean;
+  /** It may end transactions of its own (DO, CALL), and so can't run inside one. */
+  readonly mayCommit: boolean;
   /** It changes what other queries mean (DDL), or nobody knows what it writes: all that is made of queries goes. */
   readonly changesAll: boolean;
   /** What the catalog said may not be so any more. */

@@ -1,3 +1,5 @@
+import type { ObjectName } from './facts.js';
+
 /**
  * Built-in functions that are STABLE, not IMMUTABLE, only because they depend on settings of the session that are part of
  * every key (the time zone, formats, the text search configuration) or on the output functions of types; by name, with the
@@ -42,6 +44,6 @@ const COMMON: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
-/** Whether a query that calls these may write, for all that its text says. */
-export const mayWrite = (names: readonly string[]) =>
-  names.some((name) => !COMMON.has(name) && !STABLE_AND_SAFE.has(name));
+/** Whether a query that calls it may write, for all that its text says. */
+export const mayWrite = ({ schema, name }: ObjectName) =>
+  (schema !== undefined && schema !== 'pg_catalog') || !(COMMON.has(name) || STABLE_AND_SAFE.has(name));

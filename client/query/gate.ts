@@ -21,6 +21,8 @@ export interface Passage {
   readonly session: Session;
   readonly place: string;
 }
+/** Runs work on a connection. */
+export type OnConnection = <T>(work: (client: DriverClient) => Promise<T>) => Promise<T>;
 export type Admission = Passage | { readonly bypass: string };
 
 /**
@@ -35,6 +37,8 @@ export class Gate {
   /** The namespace whose tags are tables. */
   readonly tables: PgCachedClient;
   #admission: Promise<Admission> | undefined;
+  /** What that came to; undefined while it is under way. */
+  #settled: Admission | undefined;
   #failedMs: number | undefined;
 
   /** @throws CacheError ERR_INVALID_ARGUMENT for a cache that is no client of a daemon */
@@ -52,19 +56,37 @@ export class Gate {
     this.tables = new PgCachedClient({ ...internals.options, namespace: TABLES_NAMESPACE, near: undefined });
   }
 
+  /**
+   * What was proven, for who holds a connection of the pool: he must not wait for another, nor for who waits for one. Never
+   * rejects.
+   */
+  async admissionOn(client: DriverClient): Promise<Admission> {
+    const known = this.#settled;
+    if (this.#admission !== undefined && known === undefined) return { bypass: 'nothing is proven yet' };
+    if (known === undefined || !this.#isGood(known)) this.#begin((work) => work(client));
+    return this.#admission ?? { bypass: 'nothing is proven yet' };
+  }
+
   /** What was proven, or why nothing is to be cached for now. Never rejects. */
   async admission(): Promise<Admission> {
     const known = await this.#admission;
-    const isRecent = this.#failedMs !== undefined && performance.now() - this.#failedMs < PROOF_RETRY_MS;
-    if (known !== undefined && (known.bypass === undefined ? known.place === this.#place : isRecent)) return known;
+    if (known !== undefined && this.#isGood(known)) return known;
     // Who came meanwhile has begun another proof already.
-    if (this.#admission === undefined || (await this.#admission) === known) this.#begin();
+    if (this.#admission === undefined || (await this.#admission) === known)
+      this.#begin((work) => withClient(this.#pool, work));
     return this.#admission ?? { bypass: 'nothing is proven yet' };
+  }
+
+  /** Neither out of date nor to be tried again. */
+  #isGood(known: Admission): boolean {
+    if (known.bypass === undefined) return known.place === this.#place;
+    return this.#failedMs !== undefined && performance.now() - this.#failedMs < PROOF_RETRY_MS;
   }
 
   /** Something is not as it was proven. */
   reset(): void {
     this.#admission = undefined;
+    this.#settled = undefined;
   }
 
   /** Has the daemon look at what is committed: what is read after this through the cache is not older. */
@@ -72,25 +94,32 @@ export class Gate {
     await this.#internals.caller.seeCommits();
   }
 
+  /** What logs for this cache in its own database; undefined while no daemon has told. */
+  async invalidateFunction(): Promise<string | undefined> {
+    const { caller, options } = internalsOf(this.tables)!;
+    if (caller.channel.invalidateFunction === undefined)
+      await caller.channel.ready(Math.min(READY_MS, options.timeoutMs)).catch(() => {});
+    return caller.channel.invalidateFunction;
+  }
+
   get #place(): string | undefined {
     return this.#internals.caller.channel.place;
   }
 
-  #begin(): void {
+  #begin(onConnection: OnConnection): void {
     this.#failedMs = undefined;
-    this.#admission = within(undefined, () => this.#prove()).then(
-      (admission) => {
+    this.#settled = undefined;
+    const begun: Promise<Admission> = within(undefined, () => this.#prove(onConnection))
+      .catch((error: Error) => ({ bypass: `nothing is proven of the cache: ${error.message}` }))
+      .then((admission) => {
         if (admission.bypass !== undefined) this.#failedMs = performance.now();
+        if (this.#admission === begun) this.#settled = admission;
         return admission;
-      },
-      (error: unknown) => {
-        this.#failedMs = performance.now();
-        return { bypass: `nothing is proven of the cache: ${(error as Error).message}` };
-      },
-    );
+      });
+    this.#admission = begun;
   }
 
-  async #prove(): Promise<Admission> {
+  async #prove(onConnection: OnConnection): Promise<Admission> {
     const { caller, options } = this.#internals;
     const tables = internalsOf(this.tables)!.caller.channel;
     const patienceMs = Math.min(READY_MS, options.timeoutMs);
@@ -102,7 +131,7 @@ export class Gate {
     }
     // A namespace gets its functions when it is first used.
     await this.tables.has('-');
-    return withClient(this.#pool, async (client): Promise<Admission> => {
+    return onConnection(async (client): Promise<Admission> => {
       if (typeof client.getTransactionStatus !== 'function')
         return { bypass: 'the driver is not the one in JavaScript' };
       const session = await sessionOf(client);

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { GetOrSetOptions, LoadContext } from '../../shared/cache.js';
 import { CacheError } from '../../shared/errors.js';
@@ -7,14 +6,16 @@ import { manyRowsTag, TABLES_NAMESPACE, tableTag } from '../../shared/table-tags
 import { dependOn, isInheriting, loseParts } from '../parts.js';
 import { isInTransaction } from '../transaction.js';
 import type { AskCatalog } from './catalog.js';
+import { CatalogEpoch } from './catalog-epoch.js';
 import { type Classified, Classifier, knownFacts } from './classifier.js';
-import { Gate, type Passage } from './gate.js';
+import { Gate, type OnConnection, type Passage } from './gate.js';
 import type { CheckedPoolOptions } from './options.js';
-import { bytesOf, RAW_TYPES, type RawResult, rawResult, resultOf } from './raw-result.js';
+import { driverQuery, isSameSession, keyOf } from './query-key.js';
+import { bytesOf, type RawResult, rawResult, resultOf } from './raw-result.js';
 import { checkQueryCache, type QueryCacheOptions, type QueryRequest } from './request.js';
-import { type DriverClient, isIdle, type Session, sessionOf } from './session.js';
+import { type DriverClient, forgetSession, isIdle, type Session, sessionOf } from './session.js';
 import { CacheStats } from './stats.js';
-import { tableNamed, ttlOf } from './table-ttl.js';
+import { nameInSql, quotedTable, tableNamed, ttlOf } from './table-ttl.js';
 import { withClient } from './with-client.js';
 
 type Known = Extract<Classified, { readonly bypass: undefined }>;
@@ -33,7 +34,15 @@ export class QueryRunner {
   readonly stats = new CacheStats();
   readonly #pool: pg.Pool;
   readonly #options: CheckedPoolOptions;
-  readonly #classifier: Classifier;
+  readonly #epochs: CatalogEpoch;
+  #classifier: Classifier;
+  /** What the classifier knows was learned in this session's sight, while the catalog's epoch was this. */
+  #learned: { settings: string; epoch: string } | undefined;
+  /** Tables that were cached here, as SQL names them. */
+  readonly #cachedTables = new Set<string>();
+  /** Connections whose session may differ from that which was proven. */
+  readonly #different = new Set<DriverClient>();
+  readonly #learnedIn = new WeakMap<Classified, string>();
   /** Writes of this pool that were acknowledged. */
   #writes = 0;
   /** How many there were when a result of this process was begun. */
@@ -45,11 +54,26 @@ export class QueryRunner {
     this.#options = options;
     this.gate = new Gate(pool, options.cache);
     this.#classifier = new Classifier(options.catalogTtlMs);
+    this.#epochs = new CatalogEpoch(options.cache);
+    for (const name of options.tableTtlMs.keys()) this.#cachedTables.add(nameInSql(name));
+    pool.on('remove', (client) => this.#different.delete(client as DriverClient));
   }
 
-  /** What the catalog said counts no more. */
+  /** The tables that this pool caches, as far as they are known by now. */
+  cachedTables(): readonly string[] {
+    return [...this.#cachedTables];
+  }
+
+  /** What the catalog said counts no more. What is being found out now is thrown away too: it may be from before. */
   forgetCatalog(): void {
-    this.#classifier.forget();
+    this.#classifier = new Classifier(this.#options.catalogTtlMs);
+    this.#learned = undefined;
+  }
+
+  /** Something was run on the connection that may have changed its session. */
+  mayDiffer(client: DriverClient): void {
+    forgetSession(client);
+    this.#different.add(client);
   }
 
   /** Something was written through the pool and is committed, or may be: later reads are not to be older. */
@@ -70,6 +94,8 @@ export class QueryRunner {
   async invalidateAll(): Promise<void> {
     this.stats.invalidations += 1;
     await this.gate.tables.clear();
+    // The epoch is over: what is learned from here on may be kept at once.
+    this.forgetCatalog();
     await this.wrote();
   }
 
@@ -80,7 +106,25 @@ export class QueryRunner {
   async classify({ text, parameters = [] }: Pick<QueryRequest, 'text' | 'parameters'>): Promise<Classified> {
     const admission = await this.gate.admission();
     if (admission.bypass !== undefined) return admission;
-    return this.#classifier.classify(text, parameters, this.#asking(admission.session));
+    return this.#classify({ text, parameters }, admission, this.#asking(admission.session));
+  }
+
+  async #classify(
+    { text, parameters = [] }: Pick<QueryRequest, 'text' | 'parameters'>,
+    { session, place }: Passage,
+    ask: AskCatalog,
+  ): Promise<Classified> {
+    if (this.#learned?.settings !== session.settings) {
+      const epoch = await this.#epochs.current(place);
+      if (epoch === undefined) return { bypass: 'the cache stores nothing for now' };
+      // Names mean something else in another session, and what others changed was heard of.
+      this.forgetCatalog();
+      this.#learned = { settings: session.settings, epoch };
+    }
+    const learned = this.#learned;
+    const classified = await this.#classifier.classify(text, parameters, ask);
+    if (classified.bypass === undefined) this.#learnedIn.set(classified, learned.epoch);
+    return classified;
   }
 
   /**
@@ -111,10 +155,12 @@ export class QueryRunner {
     const passage = await this.gate.admission();
     if (passage.bypass !== undefined) return passage.bypass;
     const { parameters = [] } = request;
+    if (this.#different.size > 0 && !(await this.#runsAsProven(passage.session)))
+      return "the session of the pool's connection is not as that of others (SET, temporary tables, a transaction)";
     const asking = this.#asking(passage.session);
-    const classified = await this.#classifier
-      .classify(text, parameters, asking)
-      .catch((error: Error) => ({ bypass: error.message }));
+    const classified = await this.#classify({ text, parameters }, passage, asking).catch((error: Error) => ({
+      bypass: error.message,
+    }));
     if (classified.bypass !== undefined) return classified.bypass;
     const own: QueryCacheOptions = typeof cache === 'object' ? cache : {};
     const ofTables = () => (cache === false ? undefined : ttlOf(classified.named, this.#options.tableTtlMs));
@@ -123,6 +169,7 @@ export class QueryRunner {
     const { tags, grace, beta, coalesce } = own;
     const given = { tags, grace, beta, coalesce };
     const options = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+    if (ttl !== undefined) for (const one of classified.related) this.#cachedTables.add(quotedTable(one));
     return {
       request,
       passage,
@@ -186,9 +233,26 @@ export class QueryRunner {
     });
   }
 
+  /** Whether a query that ran now would run in the session that was proven: it takes the connection that it would be given. */
+  #runsAsProven(session: Session): Promise<boolean> {
+    return withClient(this.#pool, async (client) => {
+      const isSame = isIdle(client) && isSameSession(await sessionOf(client), session);
+      if (isSame) this.#different.delete(client);
+      return isSame;
+    });
+  }
+
   /** What is read on this connection becomes part of what is made of it; or that is not to be kept, where it can't be known. */
-  async #follow(client: DriverClient, { session, place }: Passage, { tags }: Known): Promise<boolean> {
+  async #follow(client: DriverClient, { session, place }: Passage, classified: Known): Promise<boolean> {
+    const { tags } = classified;
     const isSame = isIdle(client) && isSameSession(await sessionOf(client), session);
+    const epoch = this.#learnedIn.get(classified);
+    const isCurrent = isSame && epoch !== undefined && (await this.#epochs.isStill(epoch));
+    if (isSame && !isCurrent) {
+      this.forgetCatalog();
+      loseParts();
+      return false;
+    }
     if (isSame) {
       dependOn(place, [...wholeNames(TABLES_NAMESPACE), ...tags.map((tag) => tagName(TABLES_NAMESPACE, tag))]);
     } else {
@@ -202,16 +266,20 @@ export class QueryRunner {
   async follow(client: DriverClient, request: QueryRequest): Promise<void> {
     if (!isInheriting()) return;
     if (!isIdle(client) || knownFacts(request.text).read === undefined) return loseParts();
-    const admission = await this.gate.admission();
-    const classified = await this.classify(request).catch((error: Error) => ({ bypass: error.message }));
-    if (admission.bypass !== undefined || classified.bypass !== undefined) return loseParts();
+    const admission = await this.gate.admissionOn(client);
+    if (admission.bypass !== undefined) return loseParts();
+    const asking = this.#asking(admission.session, (work) => work(client));
+    const classified = await this.#classify(request, admission, asking).catch((error: Error) => ({
+      bypass: error.message,
+    }));
+    if (classified.bypass !== undefined) return loseParts();
     await this.#follow(client, admission, classified);
   }
 
   /** Asks on a connection of the same session, whose names mean the same. */
-  #asking(session: Session): AskCatalog {
+  #asking(session: Session, onConnection: OnConnection = (work) => withClient(this.#pool, work)): AskCatalog {
     return (text, values) =>
-      withClient(this.#pool, async (client) => {
+      onConnection(async (client) => {
         if (!isIdle(client) || !isSameSession(await sessionOf(client), session)) {
           this.gate.reset();
           throw new CacheError('ERR_DATABASE', "the pool's connections differ in their settings");
@@ -220,29 +288,4 @@ export class QueryRunner {
         return rows as Record<string, unknown>[];
       });
   }
-}
-
-function isSameSession(one: Session, other: Session): boolean {
-  return !one.isStandby && !one.hasTemporary && one.server === other.server && one.settings === other.settings;
-}
-
-function driverQuery({ text, parameters, name, queryTimeoutMs }: QueryRequest): pg.QueryArrayConfig {
-  const config = {
-    text,
-    rowMode: 'array' as const,
-    types: RAW_TYPES as unknown as pg.CustomTypesConfig,
-    ...(parameters === undefined ? {} : { values: parameters.map(({ sent }) => sent) }),
-    ...(name === undefined ? {} : { name }),
-    ...(queryTimeoutMs === undefined ? {} : { query_timeout: queryTimeoutMs }),
-  };
-  return config;
-}
-
-/** Of the text, what it is sent with, and the session. What the rows are made to be is each caller's own affair. */
-function keyOf({ text, parameters = [] }: QueryRequest, { settings }: Session): string {
-  const values = parameters.map(({ sent }) => (Buffer.isBuffer(sent) ? { buffer: sent.toString('base64') } : sent));
-  const digest = createHash('sha256')
-    .update(JSON.stringify([settings, text, values]))
-    .digest('base64url');
-  return `query ${digest}`;
 }

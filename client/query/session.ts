@@ -56,6 +56,9 @@ export function forgetSession(client: object): void {
   sessions.delete(client);
 }
 
+/** What is known without a look. */
+export const knownSession = (client: object): Session | undefined => sessions.get(client);
+
 /** Looks at the session, unless nothing can have changed since the last look. */
 export async function sessionOf(client: DriverClient): Promise<Session> {
   const known = sessions.get(client);

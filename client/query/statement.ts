@@ -35,10 +35,16 @@ const KEEPS_SESSION: ReadonlySet<string> = new Set(
   ),
 );
 
+/** What they run is not in their text. */
+const RUNS_UNKNOWN: ReadonlySet<string> = new Set(['DoStmt', 'CallStmt', 'ExecuteStmt']);
+
 const NOTHING: StatementFacts = {
   bypass: undefined,
   read: undefined,
   written: [],
+  calls: [],
+  runsUnknown: false,
+  mayCommit: false,
   changesAll: false,
   changesCatalog: false,
   step: undefined,
@@ -60,6 +66,9 @@ export function factsOfParsed(parsed: Parsed, text: string): StatementFacts {
     bypass: 'it is more than one statement',
     read: undefined,
     written: all.flatMap(({ written }) => written),
+    calls: all.flatMap(({ calls }) => calls),
+    runsUnknown: all.some(({ runsUnknown }) => runsUnknown),
+    mayCommit: all.some(({ mayCommit }) => mayCommit),
     changesAll: all.some(({ changesAll }) => changesAll),
     changesCatalog: all.some(({ changesCatalog }) => changesCatalog),
     step: all.find(({ step }) => step === 'commit')?.step,
@@ -77,31 +86,44 @@ function factsOfStatement(statement: Node): StatementFacts {
   const [type = ''] = Object.keys(statement);
   const fields = as(statement, type) ?? {};
   const rest = {
+    runsUnknown: RUNS_UNKNOWN.has(type),
+    mayCommit: RUNS_UNKNOWN.has(type) && type !== 'ExecuteStmt',
     changesAll: CHANGES_ALL.has(type),
     changesCatalog: !KEEPS_CATALOG.has(type),
     keepsSession: KEEPS_SESSION.has(type),
   };
   if (['SelectStmt', 'InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt'].includes(type)) {
-    const { written, bypass, read } = walked(statement);
+    const { written, bypass, read, calls } = walked(statement);
     const isQuery = bypass === undefined;
-    const keepsSession = (isQuery || rest.keepsSession) && !mayWrite(read.functions.map(({ name }) => name));
-    return { ...NOTHING, ...rest, bypass, read: isQuery ? read : undefined, written, keepsSession };
+    const keepsSession = (isQuery || rest.keepsSession) && calls.length === 0;
+    return { ...NOTHING, ...rest, bypass, read: isQuery ? read : undefined, written, calls, keepsSession };
   }
   const bypass = `it is no query (${type.replace(/Stmt$/, '')})`;
-  return { ...NOTHING, ...rest, bypass, written: writtenBy(type, fields), step: stepOf(type, fields) };
+  return { ...NOTHING, ...rest, bypass, ...effectsOf(type, fields), step: stepOf(type, fields) };
 }
 
-function walked(statement: Node): { written: readonly WrittenTable[]; bypass: string | undefined; read: ReadFacts } {
+type Effects = Pick<StatementFacts, 'written' | 'calls'>;
+
+function walked(statement: Node): Effects & { bypass: string | undefined; read: ReadFacts } {
   const walk = new Walk();
   walk.statement(statement);
-  return { written: walk.written, bypass: walk.bypass, read: walk.facts() };
+  const read = walk.facts();
+  return { written: walk.written, calls: read.functions.filter(mayWrite), bypass: walk.bypass, read };
 }
 
 function stepOf(type: string, fields: Node): TransactionStep | undefined {
   return type === 'TransactionStmt' ? (STEPS[textOf(fields.kind)] ?? 'savepoint') : undefined;
 }
 
-function writtenBy(type: string, fields: Node): readonly WrittenTable[] {
+function effectsOf(type: string, fields: Node): Effects {
+  const written = writtenBy(type, fields);
+  if (written !== undefined) return { written, calls: [] };
+  // EXPLAIN ANALYZE, COPY (… RETURNING) TO, PREPARE, DECLARE and CREATE TABLE AS hold statements of their own.
+  const inner = Object.values(fields).flatMap((one) => (isNode(one) ? [walked(one)] : []));
+  return { written: inner.flatMap((one) => one.written), calls: inner.flatMap(({ calls }) => calls) };
+}
+
+function writtenBy(type: string, fields: Node): readonly WrittenTable[] | undefined {
   if (type === 'TruncateStmt') {
     const cascade = fields.behavior === 'DROP_CASCADE' ? 'all' : 'none';
     return listOf(fields.relations).flatMap((one) => {
@@ -113,6 +135,5 @@ function writtenBy(type: string, fields: Node): readonly WrittenTable[] {
   if ((isRefresh || (type === 'CopyStmt' && fields.is_from === true)) && isNode(fields.relation)) {
     return [{ ...relationName(fields.relation), cascade: 'none' }];
   }
-  // EXPLAIN ANALYZE, COPY (… RETURNING) TO, PREPARE, DECLARE and CREATE TABLE AS hold statements of their own.
-  return Object.values(fields).flatMap((one) => (isNode(one) ? walked(one).written : []));
+  return undefined;
 }

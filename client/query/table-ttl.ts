@@ -1,5 +1,6 @@
 import type { TableName } from '../../shared/table-tags.js';
 import type { NamedRelation } from './resolve.js';
+import { quotedName } from './syntax.js';
 
 /**
  * How long a query is kept whose tables say so: the shortest of what they say; undefined where one of them says nothing.
@@ -20,3 +21,9 @@ export function tableNamed(table: string): TableName {
   const dot = table.indexOf('.');
   return dot === -1 ? { schema: 'public', table } : { schema: table.slice(0, dot), table: table.slice(dot + 1) };
 }
+
+export const quotedTable = ({ schema, table }: TableName) => quotedName({ schema, name: table });
+
+/** @param table 'products' or 'shop.products'; without a schema it is found as SQL finds it */
+export const nameInSql = (table: string) =>
+  table.includes('.') ? quotedTable(tableNamed(table)) : quotedName({ schema: undefined, name: table });

@@ -18,6 +18,7 @@ import {
 } from './watch-catalog.js';
 import { dropTriggers, makeTriggers } from './watch-install.js';
 import { refuseUnwatchable } from './watch-refuse.js';
+import { WATCHED_TRUST_MS } from './written-sql.js';
 
 export const DEFAULT_WATCH_ROWS_MAX = 100;
 /** What the trigger counts of a statement's rows; a value that is cached names no more of them. */
@@ -25,6 +26,8 @@ const WATCH_ROWS_LIMIT = 10_000;
 export const WATCH_TABLES_MAX = 1000;
 /** A lock that is waited for holds up all later writers of the table. */
 const WATCH_LOCK_TIMEOUT_MS = 5000;
+/** Clocks of different processes don't run at quite the same pace. */
+const WATCHED_TRUST_MARGIN_MS = 100;
 const INSUFFICIENT_PRIVILEGE = '42501';
 
 export interface WatchOptions {
@@ -178,20 +181,29 @@ export async function unwatchTables(
   checkCall(pool, tables);
   checkOptionNames(options, ['table']);
   const core = await findCore(pool, options.table ?? DEFAULT_TABLE);
-  return alone(pool, core, async (db) => {
+  return unwatch(pool, core, tables).catch((error) => told(error, 'unwatched'));
+}
+
+async function unwatch(pool: PoolLike, core: CoreNames, tables: readonly string[]): Promise<TableName[]> {
+  const watched = await alone(pool, core, async (db) => {
     const tree = await treeOf(db, await oidsOf(db, tables));
-    const watched = (await tableStates(db, core, tree)).filter(({ triggers }) => triggers.length > 0);
-    for (const state of watched) await dropTriggers(db, state);
-    const { rows } = await db.query({ text: 'SELECT to_regclass($1) IS NOT NULL AS yes', values: [core.log] });
-    const hasCache = rows[0]?.yes === true && watched.length > 0;
-    if (hasCache)
-      await logChanged(
-        db,
-        core,
-        watched.map(({ oid }) => oid),
-      );
-    return watched.map(({ schema, table }) => ({ schema, table }));
-  }).catch((error) => told(error, 'unwatched'));
+    const states = (await tableStates(db, core, tree)).filter(({ triggers }) => triggers.length > 0);
+    for (const state of states) await dropTriggers(db, state);
+    await logUnwatched(db, core, states);
+    return states;
+  });
+  // Who found a table watched just before does not log his writes for a while, and what is read before those commit is stale.
+  if (watched.length > 0)
+    await new Promise((resolve) => setTimeout(resolve, WATCHED_TRUST_MS + WATCHED_TRUST_MARGIN_MS));
+  await logUnwatched(pool, core, watched);
+  return watched.map(({ schema, table }) => ({ schema, table }));
+}
+
+async function logUnwatched(db: Queryable, core: CoreNames, watched: readonly TableState[]): Promise<void> {
+  if (watched.length === 0) return;
+  const { rows } = await db.query({ text: 'SELECT to_regclass($1) IS NOT NULL AS yes', values: [core.log] });
+  const oids = watched.map(({ oid }) => oid);
+  if (rows[0]?.yes === true) await logChanged(db, core, oids);
 }
 
 /**
