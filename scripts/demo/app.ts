@@ -4,7 +4,15 @@ import pg from 'pg';
 import { connect } from '../../client/index.js';
 import { Checker } from './checker.js';
 import { Counts } from './counts.js';
-import { type AppSetup, type CallName, type Calls, type FromApp, nowNs, type ToApp } from './messages.js';
+import {
+  type AppSetup,
+  CALL_TIMEOUT_MS,
+  type CallName,
+  type Calls,
+  type FromApp,
+  nowNs,
+  type ToApp,
+} from './messages.js';
 import { Pages } from './pages.js';
 import { createSite } from './site.js';
 import { Writes } from './writes.js';
@@ -15,8 +23,6 @@ import { Writes } from './writes.js';
  */
 const FIGURES_EVERY_MS = 500;
 const UNTIL_LIMIT_NS = 15e9;
-/** Patient: on a machine that is busy with other things, slow is no error. */
-const CALL_TIMEOUT_MS = 15_000;
 const UNTIL_PAUSE_MS = 1;
 const FINISH_KEYS_PER_READ = 500;
 

@@ -29,8 +29,9 @@ export class Children {
     });
   }
 
-  app(name: string, setup: AppSetup): ChildProcess {
-    return this.#spawn(name, [APP, JSON.stringify(setup)], {});
+  /** @param script which application; without it, the one that the demo is about at first */
+  app(name: string, setup: AppSetup, script = APP): ChildProcess {
+    return this.#spawn(name, [script, JSON.stringify(setup)], {});
   }
 
   /** Resolves when all have gone. */

@@ -2,7 +2,7 @@ import type { Checker } from './checker.js';
 import { Histogram } from './histogram.js';
 import type { Figures, Page, PageLatency, WriteStyle } from './messages.js';
 
-const ERROR_EXAMPLES_MAX = 5;
+export const ERROR_EXAMPLES_MAX = 5;
 
 class LatencyOfPage {
   readonly hit = new Histogram();

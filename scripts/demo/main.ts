@@ -1,4 +1,6 @@
-import { HELP, readOptions } from './options.js';
+import { runGuide } from './guide/run.js';
+import { type GuideSummary, guideLines } from './guide/summary.js';
+import { type DemoOptions, HELP, readOptions } from './options.js';
 import { type Audience, runDemo } from './run.js';
 import { Screen } from './screen.js';
 import { liveLine, liveLines, summaryLines } from './tables.js';
@@ -16,6 +18,21 @@ function audienceOn(screen: Screen): Audience {
   };
 }
 
+async function valuesResult(options: DemoOptions, screen: Screen, halt: AbortController) {
+  const summary = await runDemo(options, options.json ? SILENT : audienceOn(screen), halt);
+  return [summary, summaryLines(summary)] as const;
+}
+
+async function siteResult(options: DemoOptions, screen: Screen, halt: AbortController) {
+  const said = (text: string, found?: GuideSummary): void => {
+    if (options.json) return;
+    if (found === undefined) screen.line(text);
+    else screen.show(guideLines(found), text);
+  };
+  const summary = await runGuide(options, said, halt);
+  return [summary, guideLines(summary)] as const;
+}
+
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2));
   if (options.help) {
@@ -28,9 +45,11 @@ async function main(): Promise<number> {
   }
   const screen = new Screen(process.stdout);
   try {
-    const summary = await runDemo(options, options.json ? SILENT : audienceOn(screen), halt);
+    const [summary, lines] = options.site
+      ? await siteResult(options, screen, halt)
+      : await valuesResult(options, screen, halt);
     screen.clear();
-    process.stdout.write(`${options.json ? JSON.stringify(summary, null, 2) : summaryLines(summary).join('\n')}\n`);
+    process.stdout.write(`${options.json ? JSON.stringify(summary, null, 2) : lines.join('\n')}\n`);
     return summary.ok ? 0 : 1;
   } catch (error) {
     process.stderr.write(`demo: ${error instanceof Error ? error.message : String(error)}\n`);

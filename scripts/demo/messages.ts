@@ -1,5 +1,8 @@
 import type { Reason, Violation } from './checker.js';
 
+/** Patient: on a machine that is busy with other things, slow is no error. */
+export const CALL_TIMEOUT_MS = 15_000;
+
 /** What an application process is told on its command line. */
 export interface AppSetup {
   readonly databaseUrl: string;
