@@ -20,6 +20,8 @@ declare module 'pg' {
   }
 }
 
+type RowKey = string | number | bigint;
+
 /** What `CachedPool.cache` gives: queries that are cached for that long, whatever tables they read. */
 export interface CachedQueries {
   readonly query: pg.Pool['query'];
@@ -39,6 +41,11 @@ export interface CachedPool extends pg.Pool {
   classify(text: string, values?: readonly unknown[]): Promise<Classified>;
   /** Drops all results that were read from a table ('products' or 'shop.products'; 'public' where no schema is given). @throws CacheError as `invalidateTags` */
   invalidateTable(table: string): Promise<void>;
+  /**
+   * Drops all results that were read from a row, and those that name no rows of the table.
+   * @param key of the primary key; a list of values where it has several columns
+   */
+  invalidateRow(table: string, key: RowKey | readonly RowKey[]): Promise<void>;
   /** Drops everything that is made of queries. @throws CacheError as `clear` */
   invalidateAll(): Promise<void>;
 }
@@ -101,6 +108,7 @@ function wrap(pool: pg.Pool, listeners: Listeners): CachedPool {
       return runner.classify(queryCall([text, values]).request ?? { text, parameters: [] });
     },
     invalidateTable: (table: string) => runner.invalidateTable(table),
+    invalidateRow: (table: string, key: RowKey | readonly RowKey[]) => runner.invalidateRow(table, [key].flat()),
     invalidateAll: () => runner.invalidateAll(),
   };
   const proxy: pg.Pool = new Proxy(pool, {

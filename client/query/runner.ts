@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { GetOrSetOptions, LoadContext } from '../../shared/cache.js';
 import { CacheError } from '../../shared/errors.js';
 import { tagName, wholeNames } from '../../shared/table/names.js';
-import { manyRowsTag, TABLES_NAMESPACE, tableTag } from '../../shared/table-tags.js';
+import { manyRowsTag, rowId, rowTag, TABLES_NAMESPACE, tableTag } from '../../shared/table-tags.js';
 import { dependOn, isInheriting, loseParts } from '../parts.js';
 import { isInTransaction } from '../transaction.js';
 import type { AskCatalog } from './catalog.js';
@@ -88,6 +88,15 @@ export class QueryRunner {
     this.stats.invalidations += 1;
     this.stats.tableInvalidations += 1;
     await this.gate.tables.invalidateTags([tableTag(name), manyRowsTag(name)]);
+    await this.wrote();
+  }
+
+  /** @param key the primary key's values, in its order */
+  async invalidateRow(table: string, key: readonly (string | number | bigint)[]): Promise<void> {
+    const name = tableNamed(table);
+    this.stats.invalidations += 1;
+    this.stats.rowInvalidations += 1;
+    await this.gate.tables.invalidateTags([tableTag(name), rowTag(name, rowId(key.map(String)))]);
     await this.wrote();
   }
 
