@@ -17,6 +17,13 @@ import type { Space, StatementSettings } from './tasks.js';
 /** How long connections that are just being made may hold up the end. */
 const CLOSE_MS = 1_000;
 
+/**
+ * A prepared statement keeps its plan, and one made while the table was empty reads the whole of it for a few keys until
+ * the next ANALYZE. Where there is no index a scan still happens, but servers before 18 take it for so dear that they
+ * compile it.
+ */
+const PLANNING = 'SET enable_seqscan = off; SET jit = off';
+
 /** Connections for each kind of statement. */
 export interface PoolSizes {
   readonly reads: number;
@@ -161,7 +168,13 @@ export class Statements {
   }
 
   #newPool(size: number): pg.Pool {
-    const pool = new pg.Pool({ ...this.#settings.connection, max: size, idleTimeoutMillis: 60_000 });
+    const pool = new pg.Pool({
+      ...this.#settings.connection,
+      max: size,
+      idleTimeoutMillis: 60_000,
+      // What is not prepared is planned for the table as it is, and through a pooler a SET would be somebody else's.
+      ...(this.#prepare && { onConnect: (client) => client.query(PLANNING) }),
+    });
     // An idle connection that dies is taken out by the pool; without a listener its error would end the process.
     pool.on('error', () => {});
     pool.on('acquire', (client) => this.#busy.add(client));

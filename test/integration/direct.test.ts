@@ -5,6 +5,7 @@ import { BYTES_MAX, Direct, KEYS_MAX } from '../../daemon/direct.js';
 import { unpack } from '../../shared/codec.js';
 import { BINARY_ARRAYS, PLAIN_ARRAYS } from '../../shared/table/binary.js';
 import type { WriteBatch } from '../../shared/table/write.js';
+import { eventually } from '../support/daemon.js';
 import { testDatabase } from '../support/postgres.js';
 import { set, TestTable } from '../support/table.js';
 
@@ -55,6 +56,28 @@ test('a read that finds big values is left to the workers, and some of those aft
   assert.is((await sent)?.found.length, 1);
   assert.ok(declined > 10 && declined < 1000, `${declined} were declined`);
   await direct.close();
+});
+
+test('a read that was planned while the table was empty finds its keys by index when there are many', async () => {
+  const space = { namespace: 'grown', table: 'grown', storage: 'jsonb' } as const;
+  const direct = open();
+  const few = keys(KEYS_MAX);
+  assert.equal((await direct.read(space, few))?.found, []);
+  // Neither this nor ANALYZE may come later: both throw plans away. One is kept after five reads.
+  await table.sql('ALTER TABLE grown SET (autovacuum_enabled = off)');
+  for (let round = 0; round < 10; round += 1) assert.equal((await direct.read(space, few))?.found, []);
+  await table.sql(`INSERT INTO grown (key, value, expires_at)
+    SELECT 'key:' || i, '1', 'infinity' FROM generate_series(0, 9999) AS i`);
+  assert.is((await direct.read(space, few))?.found.length, KEYS_MAX);
+  // Its connections tell what they read when they end.
+  await direct.close();
+  const scans = () =>
+    table.sql('SELECT seq_tup_read, idx_tup_fetch FROM pg_stat_user_tables WHERE relname = $1', ['grown']);
+  await eventually(
+    'the figures',
+    async () => Number((await scans())[0]?.idx_tup_fetch) >= KEYS_MAX || Number((await scans())[0]?.seq_tup_read) > 0,
+  );
+  assert.is(Number((await scans())[0]?.seq_tup_read), 0);
 });
 
 test('what finds all connections taken is declined, and closing does not wait for what is stuck', async () => {
