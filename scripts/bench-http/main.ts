@@ -3,17 +3,20 @@ import pg from 'pg';
 import { machineText, progress } from '../bench/machine.js';
 import { savePage } from '../bench/save.js';
 import { startServers } from '../bench/servers.js';
-import { contenderOf } from './contenders.js';
+import { type ContenderName, constantOf, contenderOf } from './contenders.js';
 import { Farm } from './farm.js';
 import { type Cell, loadName, measure, type Round } from './measure.js';
 import { HELP, optionsOf } from './options.js';
 import { fillShop } from './page.js';
 import { jsonOf, type Run, resultOf, textOf } from './report.js';
 
+/** For all server processes together. */
+const BACKENDS_MAX = 400;
+
 type Options = ReturnType<typeof optionsOf>;
 
 async function run({ rounds, seconds, contenders, loads }: Options): Promise<Run> {
-  const servers = await startServers({ peers: ['redis'] });
+  const servers = await startServers({ peers: ['redis'], settings: { max_connections: BACKENDS_MAX } });
   const { databaseUrl, daemonSockets, redisSocket } = servers.addresses;
   const machine = machineText(servers.versions);
   const farm = new Farm({ databaseUrl, socket: daemonSockets[0], redisSocket });
@@ -21,7 +24,9 @@ async function run({ rounds, seconds, contenders, loads }: Options): Promise<Run
     await fill(databaseUrl);
     const absent = contenders.filter((name) => contenderOf(name).needsRedis && redisSocket === undefined);
     const cells = loads.flatMap((load) =>
-      contenders.filter((name) => !absent.includes(name)).map((contender): Cell => ({ contender, load })),
+      contenders
+        .filter((name) => !absent.includes(name) && (load.processes === 1 || isOfSeveral(name)))
+        .map((contender): Cell => ({ contender, load })),
     );
     for (const { contender, load } of cells) await farm.servers(contender, load.processes);
     const measured = new Map<Cell, Round[]>(cells.map((cell) => [cell, []]));
@@ -39,6 +44,11 @@ async function run({ rounds, seconds, contenders, loads }: Options): Promise<Run
     await farm.stop();
     await servers.stop();
   }
+}
+
+/** Over several processes, only what they share is of interest, and what it is held against. */
+function isOfSeveral(name: ContenderName): boolean {
+  return contenderOf(name).sharing === 'processes' || name === constantOf(name);
 }
 
 async function fill(databaseUrl: string): Promise<void> {

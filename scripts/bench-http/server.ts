@@ -8,7 +8,7 @@ import type { Site } from './site.js';
 /** One server process: the contender that it is started for, on a port that it tells its parent. Ends with its parent. */
 const site = JSON.parse(process.argv[2] ?? '{}') as Site;
 const [framework, name = ''] = site.contender.split('/');
-const pool = new pg.Pool({ connectionString: site.databaseUrl, max: 10, idleTimeoutMillis: 0 }); // a backend that ends takes its CPU time along
+const pool = new pg.Pool({ connectionString: site.databaseUrl, max: 4, idleTimeoutMillis: 0 }); // a backend that ends takes its CPU time along
 pool.on('error', () => {}); // Postgres may stop first
 
 process.on('disconnect', () => process.exit(0));
