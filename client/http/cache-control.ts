@@ -28,7 +28,8 @@ export class Directives {
   seconds(name: string): number | undefined {
     const given = this.#values.get(name);
     if (given === undefined) return undefined;
-    return Math.min(...given.map((value) => (value !== true && /^\d+$/.test(value) ? Number(value) : 0)), 2 ** 31);
+    const seconds = (value: string | true) => (value !== true && /^\d+$/.test(value) ? Number(value) : 0);
+    return given.reduce((least, value) => Math.min(least, seconds(value)), 2 ** 31);
   }
 }
 
@@ -37,13 +38,17 @@ const QUOTED = /"((?:[^"\\]|\\.)*)"/y;
 const UNQUOTED = /[^\s,"]+/y;
 const SPACES = /[ \t]*/y;
 
+/** Directives that hold without their argument where that cannot be read. */
+const RESTRICTING = new Set(['private', 'no-cache', 'no-store']);
+
 /**
- * RFC 9111 §5.2, forgiving: what cannot be read is left out, up to the next comma. A quoted string is one argument, whatever
- * stands in it; one without an end takes all the rest with it.
+ * RFC 9111 §5.2, forgiving: what cannot be read is left out, up to the next comma, but not `private` and its like. A quoted
+ * string is one argument, whatever stands in it; where one has no end, quotes hide nothing: another field may have followed.
  */
 export function parseCacheControl(text: string | undefined): Directives {
   const values = new Map<string, (string | true)[]>();
   if (text === undefined) return new Directives(values);
+  const isClosed = text.includes('"') ? closesQuotes(text) : true;
   let at = 0;
   const take = (pattern: RegExp): RegExpExecArray | null => {
     pattern.lastIndex = at;
@@ -57,14 +62,33 @@ export function parseCacheControl(text: string | undefined): Directives {
     let value: string | true = true;
     if (name !== undefined && text[at] === '=') {
       at++;
-      value = take(QUOTED)?.[1]?.replace(/\\(.)/g, '$1') ?? take(UNQUOTED)?.[0] ?? '';
+      value = (isClosed ? take(QUOTED)?.[1]?.replace(/\\(.)/g, '$1') : undefined) ?? take(UNQUOTED)?.[0] ?? '';
     }
     take(SPACES);
     const isWhole = at >= text.length || text[at] === ',';
-    if (name !== undefined && (isWhole || value === true)) values.set(name, [...(values.get(name) ?? []), value]);
-    at = nextMember(text, at);
+    if (name !== undefined) {
+      if (RESTRICTING.has(name) && (!isWhole || value === '')) value = true;
+      if (isWhole || value === true) add(values, name, value);
+    }
+    const comma = isClosed ? -1 : text.indexOf(',', at);
+    at = isClosed ? nextMember(text, at) : comma === -1 ? text.length : comma + 1;
   }
   return new Directives(values);
+}
+
+function add(values: Map<string, (string | true)[]>, name: string, value: string | true): void {
+  const given = values.get(name);
+  if (given === undefined) values.set(name, [value]);
+  else given.push(value);
+}
+
+function closesQuotes(text: string): boolean {
+  let isQuoted = false;
+  for (let at = 0; at < text.length; at++) {
+    if (isQuoted && text[at] === '\\') at++;
+    else if (text[at] === '"') isQuoted = !isQuoted;
+  }
+  return !isQuoted;
 }
 
 /** Just after the next comma that stands in no quoted string. */

@@ -7,6 +7,7 @@ import { hit, replyOf, told } from './reply.js';
 import type { Plan } from './request-key.js';
 import type { Exchange, HeaderPairs, Outcome } from './types.js';
 import { Superseded, type Visit } from './visit.js';
+import { computingPage } from './within.js';
 
 export interface Terms {
   readonly options: CheckedHttpOptions;
@@ -57,18 +58,33 @@ export class Computation {
     let outcome: Outcome;
     try {
       const changes = sharedChanges(this.#plan.request, stale);
-      outcome = await this.#exchange.run(changes, (head) => judgement.verdict(head));
+      outcome = await computingPage(this.#terms.key, () =>
+        this.#exchange.run(changes, (head) => judgement.verdict(head)),
+      );
       if (outcome.kind === 'dropped') throw new Error('the handler answered with an error');
     } catch (error) {
       return this.#failed(error, stale, context);
     }
+    try {
+      return await this.#finish(outcome, judgement, context);
+    } catch (error) {
+      // Whatever it was, the client is not to wait for ever.
+      visit.finish({ kind: 'failed', error });
+      throw error;
+    }
+  }
+
+  /** What the handler gave is judged; who asked has it before it is kept. */
+  async #finish(outcome: Outcome, judgement: Judgement, context: LoadContext): Promise<Page | null> {
+    const visit = this.#visit;
     if (outcome.kind !== 'whole') {
       visit.finish({ kind: 'passed' });
       return skip(context);
     }
-    const { head, body } = outcome;
-    const page = judgement.page(head, body);
+    const page = judgement.page(outcome.head, outcome.body);
     if (typeof page === 'string') {
+      // A handler's 304 that is not to be kept was for the page that is kept: this client may never have had it.
+      const { head, body } = judgement.whole(outcome.head, outcome.body);
       const given = endToEnd(head.headers).filter(([name]) => name !== 'content-length');
       const length: HeaderPairs = [['content-length', String(body.length)]];
       const headers = [...given, ...length, ...told({ word: 'MISS', status: `fwd=uri-miss; detail=${page}` })];
@@ -77,8 +93,8 @@ export class Computation {
     }
     context.setTtl(ttlOf(page, this.#terms.now()));
     context.setTags(page.tags);
-    visit.finish({ kind: 'page', page, isRevalidated: judgement.isRenewal(head) });
-    return page;
+    visit.finish({ kind: 'page', page, isRevalidated: judgement.isRenewal(outcome.head) });
+    return (await this.#exchange.isPersonal) === true ? skip(context) : page;
   }
 
   #mayAnswerWith(stale: Page, nowMs: number): boolean {

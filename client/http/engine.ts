@@ -14,12 +14,13 @@ import {
 import { type CheckedHttpOptions, checkHttpOptions, type HttpCacheOptions } from './options.js';
 import { isFresh, type Page } from './page.js';
 import { type PurgeTarget, purgeTags } from './purge.js';
-import { hit, replyOf, type Told, told } from './reply.js';
-import { type Plan, planOf } from './request-key.js';
+import { hit, ONLY_IF_CACHED, replyOf, type Told, told } from './reply.js';
+import { type Plan, passingKey, planOf } from './request-key.js';
 import { type Loaded, type PageStore, pageStore } from './store.js';
 import { normalHost, targetTags, urlTag } from './tags.js';
 import type { Exchange, Reply, RequestHead, ResponseHead } from './types.js';
 import { isSuperseded, Visit } from './visit.js';
+import { isWithinPage } from './within.js';
 
 /** A page answered otherwise than it was looked for: another variant, another attempt. */
 const SHARED_ATTEMPTS_MAX = 4;
@@ -161,6 +162,7 @@ export class HttpCache {
     let isPatient = false;
     let visit = new Visit();
     for (let attempt = 0; attempt < SHARED_ATTEMPTS_MAX; attempt++) {
+      if (isWithinPage(key)) break;
       const step = await this.#step(exchange, plan, key, store, isPatient, visit);
       if (typeof step !== 'string' && 'reply' in step) return step.reply;
       if (visit.isStarted) return this.#own(exchange, plan, key, visit);
@@ -188,16 +190,22 @@ export class HttpCache {
     const terms = { options: this.#options, now: this.#now, key, refreshing: this.#refreshing };
     const computation = new Computation(exchange, plan, visit, terms);
     const loading = store.load(key, (stale, context) => computation.run(stale, context), isPatient);
-    loading.catch(() => {});
-    let answer: Reply | Loaded;
+    // The page is there for its client before it is kept where that depends on what goes out.
+    const isEarly = exchange.isPersonal !== undefined;
+    loading.catch((error) => isEarly && visit.result?.kind === 'page' && this.#options.onError(error));
+    let answer: Reply | Loaded | undefined;
     try {
-      answer = await Promise.race([visit.early, loading]);
+      answer = (await Promise.race([visit.early, loading, ...(isEarly ? [visit.done] : [])])) as
+        | Reply
+        | Loaded
+        | undefined;
     } catch (error) {
       if (isSuperseded(error)) return 'again';
       // The handler's own error goes to its framework.
       if (visit.result?.kind !== 'failed') this.#options.onError(error);
       return 'alone';
     }
+    if (answer === undefined) return 'alone';
     if ('status' in answer) return { reply: answer };
     const { page, staleBecause } = answer;
     if (visit.isStarted) return 'alone';
@@ -290,11 +298,3 @@ export class HttpCache {
     }
   }
 }
-
-const ONLY_IF_CACHED: Reply = {
-  status: 504,
-  headers: [['content-length', '0'], ...told({ word: 'MISS', status: 'detail=only-if-cached' })],
-  body: undefined,
-};
-
-const passingKey = (key: string, { asker }: Plan) => `${asker.hasAuthorization || asker.hasCookie ? 'u' : ''}${key}`;

@@ -24,7 +24,8 @@ export function isOpenTo({ isPublic, vary }: Page, asker: Plan['asker']): boolea
 
 /** Where the page of this request is, as far as the URL's page tells by what it varies. */
 export function variantKey(plan: Plan, { vary }: Page): string {
-  return vary.length === 0 ? plan.key : `${plan.key}#${vary.join(',')}#${selectedBy(plan.request, vary)}`;
+  // In front of what clients choose: no URL, and no key of a function, is the variant of another.
+  return vary.length === 0 ? plan.key : `vary:${selectedBy(plan.request, vary)}:${plan.key}`;
 }
 
 /** Whether a fresh page is fresh enough for what the request says (RFC 9111 §5.2.1). */
@@ -112,17 +113,21 @@ export class Judgement {
     };
   }
 
+  /** A response, or what a 304 makes of the page that is kept. */
+  whole(head: ResponseHead, body: Uint8Array): { head: ResponseHead; body: Uint8Array } {
+    return this.isRenewal(head) ? { head: this.#renewed(head), body: this.#stale!.body } : { head, body };
+  }
+
   /** @returns the page to keep, or why it is none */
   page(head: ResponseHead, body: Uint8Array): Page | string {
     const isRenewal = this.isRenewal(head);
-    const whole = isRenewal ? this.#renewed(head) : head;
+    const { head: whole, body: bytes } = this.whole(head, body);
     const { freshness, storing } = this.#asks(whole);
     if (typeof storing === 'string') return storing;
     const length = field(whole.headers, 'content-length');
     if (!isRenewal && length !== undefined && Number(length) !== body.length) return 'length';
     const { request, urlTag } = this.#plan;
     const named = { ...storing, tags: [...storing.tags, urlTag] };
-    const bytes = isRenewal ? this.#stale!.body : body;
     return newPage(whole, bytes, freshness, named, selectedBy(request, storing.vary), this.#now());
   }
 

@@ -7,6 +7,8 @@ type Done = (error?: Error | null) => void;
 const HELD_BYTES_HIGH = 64 * 1024;
 
 export interface BodyEvents {
+  /** The head is about to be judged, and nobody has called `writeHead`. */
+  implied(): void;
   /** The head is known. @returns what is to be done with it */
   judged(): Verdict;
   /** From now on it goes to the client. @returns the response to write to, or undefined where nobody is to get it */
@@ -51,6 +53,7 @@ export class BodyAside {
 
   /** A handler that wants its head out at once streams: it is passed on. */
   flushHeaders(): void {
+    if (!this.hasHead) this.#events.implied();
     this.hasHead = true;
     this.#isFlushed = true;
     const res = this.#decide();
@@ -98,6 +101,7 @@ export class BodyAside {
 
   /** @returns the response where these bytes are to be written to it; undefined where they were gathered, or let go */
   #take(bytes: Buffer): ServerResponse | undefined {
+    if (!this.hasHead) this.#events.implied();
     this.hasHead = true;
     if (this.#isGone) return undefined;
     const res = this.#decide();

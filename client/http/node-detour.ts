@@ -1,6 +1,7 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import { BodyAside } from './node-body.js';
 import { headerPairs, sendReply } from './node-reply.js';
+import { type Place, placeOf } from './place.js';
 import type { HeaderPairs, Judge, Outcome, Reply, Verdict } from './types.js';
 
 type Call = (...args: never[]) => unknown;
@@ -18,6 +19,8 @@ const OF_HEAD = [
   'removeHeader',
 ] as const;
 const OF_BODY = ['flushHeaders', 'writeHead', 'write', 'end', 'emit', 'destroy'] as const;
+/** What is written past the response, between others on the connection: not where that response has gone out already. */
+const OF_CONNECTION_ITSELF = ['writeContinue', 'writeProcessing', 'writeEarlyHints', 'writeInformation'] as const;
 /** Plain properties that Node's own code reads and sets too. */
 const STATE = ['statusCode', 'statusMessage', '_header', 'finished', 'destroyed', '_closed'] as const;
 /** Set by Node alone, when the connection has come to its end: the handler goes on, and is not to take its response for dead. */
@@ -61,6 +64,7 @@ export class NodeDetour {
   #isFinishHeld = false;
   /** Who waits for the end of the response since before the handler ran: Node's server, and what counts and logs. */
   readonly #firstToKnow: readonly unknown[];
+  #ownWriteHead: unknown;
   readonly #judge: Judge;
   #settle!: (outcome: Outcome) => void;
   #fail!: (error: unknown) => void;
@@ -80,6 +84,7 @@ export class NodeDetour {
       this.#fail = reject;
     });
     this.#body = new BodyAside(this.#aside, {
+      implied: () => this.#implyHead(),
       judged: () => this.#judged(),
       straight: (pass) => this.#goStraight(pass),
       whole: (outcome) => this.#end(outcome),
@@ -91,12 +96,13 @@ export class NodeDetour {
     this.#install();
   }
 
-  /** Sends a reply of the cache in place of what the handler says, or before it says anything. */
-  send(reply: Reply): void {
-    if (this.#realState.get('destroyed')!.get() === true) return;
-    this.#speak(() => sendReply(this.#res, reply));
+  /** Sends a reply of the cache in place of what the handler says, or before it says anything. @returns as `sendReply` */
+  send(reply: Reply): boolean {
+    if (this.#realState.get('destroyed')!.get() === true) return true;
+    const isPersonal = this.#speak(() => sendReply(this.#res, reply));
     this.#isSent = true;
     if (this.#body.isEnded) this.#state = 'straight';
+    return isPersonal;
   }
 
   #install(): void {
@@ -117,6 +123,10 @@ export class NodeDetour {
     };
     for (const name of OF_BODY) {
       this.#override(name, (...args) => (this.#isReal ? this.#real.get(name)!(...args) : spoken[name](...args)));
+    }
+    this.#ownWriteHead = res.writeHead;
+    for (const name of OF_CONNECTION_ITSELF) {
+      this.#override(name, (...args) => (this.#isSent ? undefined : this.#real.get(name)!(...args)));
     }
     for (const name of STATE) {
       const real = placeOf(res, name);
@@ -160,13 +170,18 @@ export class NodeDetour {
     return result === this.#aside ? this.#res : result;
   }
 
-  #speak(what: () => void): void {
+  #speak<T>(what: () => T): T {
     this.#isSending = true;
     try {
-      what();
+      return what();
     } finally {
       this.#isSending = false;
     }
+  }
+
+  /** As Node does: who has put himself before `writeHead`, as middleware for sessions does, is to say his part first. */
+  #implyHead(): void {
+    if (this.#res.writeHead !== this.#ownWriteHead) this.#res.writeHead(this.#aside.statusCode);
   }
 
   /** The head is known. @returns what is to happen with the body */
@@ -276,22 +291,4 @@ export class NodeDetour {
     this.#releaseClose();
     this.#fail(new ResponseAborted());
   }
-}
-
-interface Place {
-  get(): unknown;
-  set(value: unknown): void;
-}
-
-/** Where a property is kept: in the response of another detour, where there is one already. */
-function placeOf(res: ServerResponse, name: string): Place {
-  const outer = Object.getOwnPropertyDescriptor(res, name);
-  if (outer?.get !== undefined) return { get: () => outer.get!.call(res), set: (value) => outer.set?.call(res, value) };
-  let kept: unknown = Reflect.get(res, name);
-  return {
-    get: () => kept,
-    set: (value) => {
-      kept = value;
-    },
-  };
 }

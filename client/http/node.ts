@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { NodeDetour, ResponseAborted } from './node-detour.js';
-import { sendReply } from './node-reply.js';
+import { hasLateFields, sendReply } from './node-reply.js';
 import type { Exchange, Judge, Outcome, Reply, RequestChanges, RequestHead } from './types.js';
 
 /** A request of Node's own http server, or of a framework that hands its objects on, on its way through the policy. */
@@ -11,6 +11,9 @@ export class NodeExchange implements Exchange {
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
   readonly #next: () => void;
+  /** Resolves when a reply has gone out, to whether its client alone was given a cookie with it. */
+  readonly isPersonal: Promise<boolean> | undefined;
+  #tellPersonal: ((isPersonal: boolean) => void) | undefined;
   #detour: NodeDetour | undefined;
 
   /** @param next runs the handler, which will write to `res` */
@@ -19,6 +22,12 @@ export class NodeExchange implements Exchange {
     this.#res = res;
     this.#next = next;
     this.request = requestHead(req);
+    if (!hasLateFields(res)) return;
+    this.isPersonal = new Promise((resolve) => {
+      this.#tellPersonal = resolve;
+    });
+    // Where it closed without a reply nobody knows.
+    res.once('close', () => this.#tellPersonal?.(true));
   }
 
   async run(changes: RequestChanges, judge: Judge): Promise<Outcome> {
@@ -33,8 +42,10 @@ export class NodeExchange implements Exchange {
   }
 
   send(reply: Reply): void {
-    if (this.#detour !== undefined) this.#detour.send(reply);
-    else if (!this.#res.destroyed) sendReply(this.#res, reply);
+    let isPersonal = true;
+    if (this.#detour !== undefined) isPersonal = this.#detour.send(reply);
+    else if (!this.#res.destroyed) isPersonal = sendReply(this.#res, reply);
+    this.#tellPersonal?.(isPersonal);
   }
 }
 
@@ -66,6 +77,7 @@ export function requestHead(req: IncomingMessage, given?: string): RequestHead {
     method,
     url: originalUrl ?? req.url ?? '/',
     host: headers.host ?? authority ?? '',
+    origin: (req.socket as { encrypted?: boolean } | null)?.encrypted === true ? 'https' : undefined,
     headers: headers as RequestHead['headers'],
   };
 }

@@ -76,3 +76,9 @@ function partOf({ body }: Page, headers: HeaderPairs, header: string): Reply | u
   ];
   return { status: 206, headers: [...headers.filter(([name]) => name !== 'content-type'), ...type], body: parts };
 }
+
+export const ONLY_IF_CACHED: Reply = {
+  status: 504,
+  headers: [['content-length', '0'], ...told({ word: 'MISS', status: 'detail=only-if-cached' })],
+  body: undefined,
+};

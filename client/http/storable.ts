@@ -6,6 +6,8 @@ import type { ResponseHead } from './types.js';
 /** Fields of a response that are kept, names and values together. */
 const HEAD_BYTES_MAX = 32 * 1024;
 const VARY_MAX = 16;
+/** Fields by which a client is given what he will say who he is with. */
+const HANDED_OUT = /^(?:authorization|authentication-info)$|(?:^|-)(?:token|jwt|session(?:-id)?|api-?key)$/;
 /** A part, and an answer to a condition, are nothing to answer other requests with. */
 const NEVER = new Set([206, 304, 412, 416]);
 /** Statuses whose meaning for caches is known (must-understand, RFC 9111 §5.2.2.3). */
@@ -61,6 +63,7 @@ export function storingOf(
   if (vary.includes('*') || vary.length > VARY_MAX) return 'vary';
   const isPublic = directives.has('public') || directives.has('s-maxage');
   if (asker.hasAuthorization && !isPublic) return 'authorization';
+  if (!isPublic && headers.some(([name]) => HANDED_OUT.test(name))) return 'token';
   if (asker.hasCookie && !isPublic && !vary.includes('cookie')) return 'cookie';
   if (/^text\/event-stream\b/i.test(field(headers, 'content-type') ?? '')) return 'stream';
   const headBytes = headers.reduce((sum, [name, value]) => sum + name.length + value.length, 0);

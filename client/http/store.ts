@@ -136,4 +136,5 @@ class PlainStore implements PageStore {
   }
 }
 
-const staleKey = (key: string) => `${key} stale`;
+/** In front, so that it is no page's own key, whatever a `key` function returns. */
+const staleKey = (key: string) => `stale:${key}`;

@@ -12,7 +12,9 @@ const TAGS_MAX = LIMIT.tagsPerEntryMax - 1;
  * @returns undefined where they cannot all be kept: a purge would miss the page
  */
 export function tagsOf(headers: HeaderPairs): string[] | undefined {
-  const surrogate = (field(headers, 'surrogate-key') ?? '').split(/[\s,]+/).filter((tag) => tag !== '');
+  // Several fields are joined by commas; a comma may as well be part of a tag, which is then kept both ways.
+  const words = (field(headers, 'surrogate-key') ?? '').split(/\s+/);
+  const surrogate = words.flatMap((word) => [withoutEdges(word), ...word.split(',')]).filter((tag) => tag !== '');
   const cacheTags = (field(headers, 'cache-tag') ?? '').split(',').map((tag) => tag.trim());
   try {
     return checkTags([...surrogate, ...cacheTags.filter((tag) => tag !== '')], TAGS_MAX);
@@ -20,6 +22,15 @@ export function tagsOf(headers: HeaderPairs): string[] | undefined {
     if (error instanceof CacheError) return undefined;
     throw error;
   }
+}
+
+/** Without the commas at both ends. */
+function withoutEdges(word: string): string {
+  let from = 0;
+  let to = word.length;
+  while (from < to && word[from] === ',') from++;
+  while (to > from && word[to - 1] === ',') to--;
+  return word.slice(from, to);
 }
 
 /**

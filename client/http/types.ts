@@ -8,6 +8,8 @@ export interface RequestHead {
   readonly url: string;
   /** The Host field, or what stands in its place. */
   readonly host: string;
+  /** What else the handler sees of where it was asked: 'https', or a URL's origin that is not the Host's; most often nothing. */
+  readonly origin?: string | undefined;
   /** Names in lower case; several fields of a name joined by commas. */
   readonly headers: Readonly<Record<string, string | undefined>>;
 }
@@ -51,6 +53,11 @@ export interface Exchange {
   readonly isRepeatable: boolean;
   /** Whether a reply may go out while `run` goes on; true where it is missing. */
   readonly isEarly?: boolean;
+  /**
+   * Where fields may be added when the reply goes out: whether its client alone was given a cookie with it, so that the page may
+   * be his too. The reply is sent before this is settled.
+   */
+  readonly isPersonal?: Promise<boolean> | undefined;
   /**
    * Runs the handler as if the request had these fields. Goes on when the client goes away. To be called at most once where the
    * exchange is not repeatable, and also when a reply has been given already: its response is collected then, or dropped.

@@ -25,11 +25,19 @@ export function normalEncodings(value: string | undefined): string {
 
 /** What a request says under one name, in the spelling that makes most requests alike. */
 export function selecting(request: RequestHead, name: string): string {
-  const value = name === 'host' ? request.host : request.headers[name];
+  const value = name === 'host' ? request.host : fieldOf(request, name);
   if (name === 'accept-encoding') return normalEncodings(value);
   // Missing and empty are apart: some handlers treat them so.
   if (value === undefined) return '\0';
-  return value.replace(/[ \t]*,[ \t]*/g, ', ').trim();
+  // Not by an expression over spaces and commas: on many spaces that takes time by their square.
+  const members = value.includes(',') ? value.split(',').map((member) => member.trim()) : [value.trim()];
+  return members.join(', ');
+}
+
+/** A response may vary on any name, such as `constructor`; and Node gives one field as a list. */
+function fieldOf({ headers }: RequestHead, name: string): string | undefined {
+  const value: unknown = Object.hasOwn(headers, name) ? headers[name] : undefined;
+  return value === undefined ? undefined : String(value);
 }
 
 /** What a request says under these names: a digest, since cookies are among them. */

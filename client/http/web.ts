@@ -113,11 +113,20 @@ export class WebExchange implements Exchange {
 
 function requestHead(request: Request): RequestHead {
   const { host, origin } = new URL(request.url);
-  const headers: Record<string, string> = {};
+  const headers = Object.create(null) as Record<string, string>;
   for (const [name, value] of request.headers) headers[name] = value;
   // As it stands, with an empty query too: the handler sees that as well.
   const url = request.url.slice(origin.length).replace(/#.*$/s, '');
-  return { method: request.method, url, host: headers.host ?? host, headers };
+  const isHosts = headers.host === undefined || headers.host === host;
+  const scheme = origin.startsWith('https:') ? 'https' : undefined;
+  return {
+    method: request.method,
+    url,
+    host: headers.host ?? host,
+    // A request line with a whole URL names a host of its own, and that is the one the handler sees.
+    origin: isHosts ? scheme : origin,
+    headers,
+  };
 }
 
 function pairsOf(headers: Headers): HeaderPairs {

@@ -3,6 +3,7 @@ import { ANSWERING } from './http-suite/answering.js';
 import { ATTACKS } from './http-suite/attacks.js';
 import { CHANGING } from './http-suite/changing.js';
 import { FRESHNESS } from './http-suite/freshness.js';
+import { POISONING } from './http-suite/poisoning.js';
 import { SHARING } from './http-suite/sharing.js';
 import { type Behaviour, type HttpFace, Site } from './http-suite/site.js';
 import { STORING } from './http-suite/storing.js';
@@ -20,6 +21,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
   ...SHARING,
   ...STREAMS,
   ...ATTACKS,
+  ...POISONING,
 ];
 
 /** The behaviour of every face of the HTTP cache: a real server, a real client, a clock that is moved by hand. */
