@@ -1,26 +1,13 @@
 /** Queries of watched tables: a commit by anybody drops what it changed, row by row; and pools that read from a standby. */
 // gate: cost=2 timeout=240
-import {
-  chownSync,
-  cpSync,
-  lchownSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import pg from 'pg';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type CachedPool, cachedPool, watchTables } from '../../client/query/index.js';
-import { startPostgres } from '../../daemon/embedded.js';
-import { SETTINGS } from '../../scripts/test-cluster.js';
 import { eventually, type TestServer, testServer } from '../support/daemon.js';
 import { runSql, type TestCluster, testCluster } from '../support/postgres.js';
+import { postgresProxy } from '../support/postgres-proxy.js';
+import { testStandby } from '../support/standby.js';
 
 const test = suite<{ cluster: TestCluster; server: TestServer; pool: CachedPool; why: string[] }>('query-watched');
 
@@ -124,54 +111,61 @@ test('what a function writes is read at once', async ({ pool, cluster }) => {
   }
 });
 
-test('a pool on a standby is not cached, and its older rows get nowhere', async ({ pool, server, cluster, why }) => {
+test('a pool on a standby whose replay is paused is not cached, and its older rows get nowhere', async ({
+  pool,
+  server,
+  cluster,
+  why,
+}) => {
   await name(pool, 20);
-  const dataDir = mkdtempSync(join(tmpdir(), 'pgcached-standby-'));
-  const from = join(cluster.dataDir, 'cluster');
-  const to = join(dataDir, 'cluster');
-  await cluster.stop('fast');
-  const { uid, gid } = statSync(join(from, 'PG_VERSION'));
-  mkdirSync(dataDir, { recursive: true });
-  cpSync(from, to, { recursive: true, preserveTimestamps: true });
-  await cluster.start();
-  writeFileSync(join(to, 'standby.signal'), '');
-  own(dataDir, uid, gid);
-  const standby = await startPostgres({
-    dataDir,
-    settings: SETTINGS,
-    onParentDeath: 'immediate',
-    removeOnParentDeath: [dataDir],
-  });
-  try {
-    const raw = new pg.Pool({ connectionString: standby.url });
+  const standby = await testStandby(cluster);
+  const proxy = await postgresProxy(cluster.url);
+  const open = (connectionString: string) => {
+    const raw = new pg.Pool({ connectionString, max: 1 });
     raw.on('error', () => {});
-    const onStandby = cachedPool(raw, {
-      cache: server.client(),
-      tables: { products: {} },
-      onBypass: ({ reason }) => why.push(reason),
+    const options = { cache: server.client(), tables: { products: {} } };
+    return cachedPool(raw, { ...options, onBypass: ({ reason }) => why.push(reason) });
+  };
+  const [onStandby, moved] = [open(standby.url), open(proxy.url)];
+  const write = (text: string) =>
+    pool.query('UPDATE products SET name = $1 WHERE id IN (20, 21)', [text]).catch(() => undefined);
+  try {
+    await eventually('the primary is back', async () => (await write('before')) !== undefined);
+    await eventually('the daemon too', async () => {
+      await name(pool, 20);
+      return isHit(pool, () => name(pool, 20));
     });
-    await eventually(
-      'the primary is back',
-      async () =>
-        (await pool.query("UPDATE products SET name = 'newer' WHERE id = 20").catch(() => undefined)) !== undefined,
-    );
-    await eventually('the daemon too', async () => (await name(pool, 20)) === 'newer');
-    for (let turn = 0; turn < 3; turn++) assert.is(await name(onStandby, 20), 'many', 'replay stands still');
+    for (let turn = 0; turn < 2; turn++) assert.is(await name(moved, 20), 'before');
+    assert.ok(await isHit(moved, () => name(moved, 20)), 'proven on the primary');
+    await standby.caughtUp();
+    await runSql(standby.url, 'SELECT pg_wal_replay_pause()');
+    await write('after');
+    assert.is(await name(pool, 20), 'after');
+    for (let turn = 0; turn < 3; turn++) assert.is(await name(onStandby, 20), 'before', 'replay stands still');
     assert.match(why.at(-1)!, /standby/);
-    assert.is(await name(pool, 20), 'newer');
     assert.is(onStandby.cacheStats.hits, 0);
-    await onStandby.end();
+    // An address behind which another server answers from now on: what it says is not kept.
+    proxy.switchTo(standby.url);
+    proxy.cut();
+    await eventually('moved', async () => (await name(moved, 21).catch(() => undefined)) === 'before');
+    for (let turn = 0; turn < 3; turn++) assert.is(await name(pool, 21), 'after');
+    assert.is(await name(moved, 21), 'before', 'as without a cache');
+    await runSql(standby.url, 'SELECT pg_wal_replay_resume()');
+    await standby.caughtUp();
+    assert.is(await name(onStandby, 20), 'after');
   } finally {
-    await standby.stop('immediate');
-    rmSync(dataDir, { recursive: true, force: true });
+    await onStandby.end();
+    await moved.end();
+    await proxy.close();
+    await standby.close();
   }
 });
 
-/** Postgres runs as another user where these tests run as root; a copy is made by us. */
-function own(folder: string, uid: number, gid: number): void {
-  if (process.getuid?.() !== 0) return;
-  chownSync(folder, uid, gid);
-  for (const one of readdirSync(folder, { recursive: true }) as string[]) lchownSync(join(folder, one), uid, gid);
-}
+test('a row that is invalidated by hand', async ({ pool }) => {
+  for (const id of [30, 31]) await name(pool, id);
+  await pool.invalidateRow('products', 30);
+  assert.not(await isHit(pool, () => name(pool, 30)));
+  assert.ok(await isHit(pool, () => name(pool, 31)));
+});
 
 test.run();
