@@ -37,7 +37,7 @@ export function tagsAsSql(schema: string, table: string, id = 'NULL') {
  * Whether to NOTIFY with the change. A transaction that did so can't be prepared, and the application's must not fail for
  * the cache: where transactions can be prepared at all, only who asks for it ('on') gets it, the others wait for the poll.
  */
-const mayNotify = `
+export const mayNotify = `
       (CASE current_setting('${NOTIFY_SETTING}', true) WHEN 'off' THEN false WHEN 'on' THEN true
         ELSE current_setting('max_prepared_transactions') = '0' END)
       AND pg_notification_queue_usage() < ${NOTIFY_QUEUE_SHARE_MAX}`;

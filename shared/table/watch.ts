@@ -16,6 +16,7 @@ import {
   treeOf,
   type WatchProblem,
 } from './watch-catalog.js';
+import { dropDefinitionTriggers, makeDefinitionTriggers } from './watch-ddl.js';
 import { dropTriggers, makeTriggers } from './watch-install.js';
 import { refuseUnwatchable } from './watch-refuse.js';
 import { WATCHED_TRUST_MS } from './written-sql.js';
@@ -39,9 +40,14 @@ export interface WatchOptions {
   logged?: boolean;
   /** Whether what is cached of the tables is dropped even if all was installed already; false where it is missing. */
   invalidate?: boolean;
+  /** Lets definitions that change (ALTER, DROP, CREATE OR REPLACE VIEW, …) drop everything made of queries, in this whole database; takes a superuser. false: leaves that as it is. */
+  ddl?: boolean;
 }
 
-export type UnwatchOptions = Pick<WatchOptions, 'table'>;
+export interface UnwatchOptions extends Pick<WatchOptions, 'table'> {
+  /** Takes away what `watchTables` with `ddl` installed too; false where it is missing. */
+  ddl?: boolean;
+}
 
 /** A table with triggers of the cache. */
 export interface WatchedTable extends TableName {
@@ -55,7 +61,7 @@ export interface WatchedTable extends TableName {
   readonly problems: readonly WatchProblem[];
 }
 
-const OPTIONS = ['table', 'rowsMax', 'logged', 'invalidate'] as const satisfies readonly (keyof WatchOptions)[];
+const OPTIONS = ['table', 'rowsMax', 'logged', 'invalidate', 'ddl'] as const satisfies readonly (keyof WatchOptions)[];
 
 function invalid(problem: string): CacheError {
   return new CacheError('ERR_INVALID_ARGUMENT', problem);
@@ -136,6 +142,7 @@ export async function watchTables(
   checkCall(pool, tables);
   checkOptionNames(options, OPTIONS);
   const { table = DEFAULT_TABLE, rowsMax = DEFAULT_WATCH_ROWS_MAX, logged = false, invalidate = false } = options;
+  const { ddl = false } = options;
   if (!Number.isInteger(rowsMax) || rowsMax < 0 || rowsMax > WATCH_ROWS_LIMIT) {
     throw invalid(`rowsMax is ${given(rowsMax)}, not a whole number from 0 to ${WATCH_ROWS_LIMIT}`);
   }
@@ -150,6 +157,7 @@ export async function watchTables(
     // The locks were waited for: who wrote before the triggers has committed, and values that saw less are dropped.
     const isNew = changed.length > 0;
     if (isNew || invalidate) await logChanged(db, core, tree);
+    if (ddl) await makeDefinitionTriggers(db, core);
     return (await tableStates(db, core, tree)).map((state) => describe(core, state, []));
   }).catch((error) => told(error, 'watched'));
 }
@@ -179,16 +187,17 @@ export async function unwatchTables(
   options: UnwatchOptions = {},
 ): Promise<TableName[]> {
   checkCall(pool, tables);
-  checkOptionNames(options, ['table']);
+  checkOptionNames(options, ['table', 'ddl']);
   const core = await findCore(pool, options.table ?? DEFAULT_TABLE);
-  return unwatch(pool, core, tables).catch((error) => told(error, 'unwatched'));
+  return unwatch(pool, core, tables, options.ddl ?? false).catch((error) => told(error, 'unwatched'));
 }
 
-async function unwatch(pool: PoolLike, core: CoreNames, tables: readonly string[]): Promise<TableName[]> {
+async function unwatch(pool: PoolLike, core: CoreNames, tables: readonly string[], ddl: boolean): Promise<TableName[]> {
   const watched = await alone(pool, core, async (db) => {
     const tree = await treeOf(db, await oidsOf(db, tables));
     const states = (await tableStates(db, core, tree)).filter(({ triggers }) => triggers.length > 0);
     for (const state of states) await dropTriggers(db, state);
+    if (ddl) await dropDefinitionTriggers(db, core);
     await logUnwatched(db, core, states);
     return states;
   });
@@ -212,7 +221,10 @@ async function logUnwatched(db: Queryable, core: CoreNames, watched: readonly Ta
  * @returns an empty list also where there is no cache
  * @throws CacheError ERR_DATABASE
  */
-export async function watchedTables(pool: Queryable, options: UnwatchOptions = {}): Promise<WatchedTable[]> {
+export async function watchedTables(
+  pool: Queryable,
+  options: Pick<WatchOptions, 'table'> = {},
+): Promise<WatchedTable[]> {
   checkOptionNames(options, ['table']);
   try {
     const core = await findCore(pool, options.table ?? DEFAULT_TABLE);
