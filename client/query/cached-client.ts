@@ -149,6 +149,8 @@ function submit(
       resolve();
     };
     client.on('drain', over).on('end', over);
+    // One that is gone already says neither.
+    if (!isConnected(client)) over();
   });
   const before = lastCalls.get(client);
   if (before === undefined) begin();

@@ -9,8 +9,10 @@ const ENDED_POLL_MS = 10;
 export const isOfServer = (error: unknown) => (error as { severity?: unknown } | null)?.severity === 'ERROR';
 
 /** Whether more can be sent on it, as far as the driver knows. */
-export const isConnected = (client: DriverClient) =>
-  (client as unknown as { _queryable?: boolean })._queryable !== false;
+export function isConnected(client: DriverClient): boolean {
+  const { _queryable, _ending } = client as unknown as { _queryable?: boolean; _ending?: boolean };
+  return _queryable !== false && _ending !== true;
+}
 
 /**
  * Resolves when the server's process behind a connection that broke has gone: then what it was at is committed or never will

@@ -139,4 +139,18 @@ test('what follows a query that the driver runs by itself begins in the state in
   assert.is(await name(pool), 'b');
 });
 
+test('what follows it on a connection that is gone fails, and does not wait', async ({ open, a, db }) => {
+  const pool = open(a);
+  const client = await pool.connect();
+  const gone = new Promise((resolve) => client.on('end', () => resolve(undefined)).on('error', () => {}));
+  const pid = (await client.query('SELECT pg_backend_pid() AS pid')).rows[0].pid as number;
+  await runSql(db.url, `SELECT pg_terminate_backend(${pid}, 5000)`);
+  await gone;
+  const lost = new pg.Query('SELECT 1') as unknown as pg.Submittable & NodeJS.EventEmitter;
+  lost.on('error', () => {});
+  client.query(lost);
+  assert.instance(await client.query('SELECT 1').catch((error: unknown) => error), Error);
+  client.release(true);
+});
+
 test.run();
