@@ -166,7 +166,7 @@ test('after the bound no result differs from what is recomputed', async (context
   }
   const { kept, needed, unneeded, unnamed, hits, misses } = tally;
   const told = `seed ${seed}: ${JSON.stringify(tally)}`;
-  assert.ok(kept > 80 && needed > 20 && hits > 20 && unnamed <= unneeded / 10, told);
+  assert.ok(kept > 40 && needed + unneeded > 40 && needed > 0 && hits > 10 && unnamed <= unneeded / 10, told);
   const share = (count: number, of: number) => `${((100 * count) / of).toFixed(1)} %`;
   const dropped = needed + unneeded;
   console.log(
