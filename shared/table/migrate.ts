@@ -33,9 +33,12 @@ const SPACE_MIGRATIONS: readonly ((core: CoreNames, space: SpaceNames, logged: b
     fillFunction(core, space, logged) +
     trimFunction(core, space, logged) +
     invalidateFunction(core, space),
-  // Functions again, as they are now: a deletion and an invalidation log one name more.
+  // Functions again, as they are now: a deletion and an invalidation log one name more, a fill is planned once a session.
   (core, space, logged) =>
-    foreignTriggers(core, space) + writeFunction(core, space, logged) + invalidateFunction(core, space),
+    foreignTriggers(core, space) +
+    writeFunction(core, space, logged) +
+    fillFunction(core, space, logged) +
+    invalidateFunction(core, space),
 ];
 
 export const CORE_VERSION = CORE_MIGRATIONS.length;

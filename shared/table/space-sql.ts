@@ -94,7 +94,8 @@ export function liveFunction(core: CoreNames, space: SpaceNames): string {
 
 /**
  * Values that loads computed, each with the base and the incarnation that it was computed under: stored where nothing
- * that they do not see has invalidated or replaced them.
+ * that they do not see has invalidated or replaced them. Planned once a session, with the log by its index whatever the planner
+ * knows of it: Postgres would take each call's arrays for a reason to plan anew, which took longer than all else together.
  */
 export function fillFunction(core: CoreNames, space: SpaceNames, logged: boolean): string {
   return `
@@ -102,7 +103,7 @@ export function fillFunction(core: CoreNames, space: SpaceNames, logged: boolean
       p_lock_timeout_ms int, p_keys text[], p_values text[], p_packed bytea[], p_expire_ms float8[], p_names text[],
       p_bases pg_snapshot[], p_incarnations text[], p_graces_ms float8[], p_deltas_ms float8[],
       OUT o_incarnation text, OUT o_snapshot pg_snapshot, OUT o_stored text[]
-    ) LANGUAGE plpgsql AS $fn$
+    ) LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $fn$
     BEGIN
       PERFORM set_config('lock_timeout', p_lock_timeout_ms::text, true);
       ${durably(logged)}
