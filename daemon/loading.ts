@@ -7,6 +7,7 @@ import { asCacheError } from './database.js';
 import type { Loads } from './loads.js';
 import type { KeptEntry, Memory } from './memory.js';
 import type { Awaitable, Bytes, FillTerms, Holder, LoadAsk, LoadOutcome, NamedValue, Names } from './namespace.js';
+import type { Packed } from './packed.js';
 import type { Reads } from './reads.js';
 import type { StoreStats } from './store-stats.js';
 
@@ -27,7 +28,7 @@ export interface LoadingOptions {
 
 /** A value that has not expired, and what XFetch has to know of it. */
 interface Current {
-  readonly bytes: Bytes;
+  readonly bytes: Packed;
   readonly names: Names;
   readonly leftMs: number;
   readonly deltaMs?: number | undefined;

@@ -1,7 +1,8 @@
 import type { Clock } from './clock.js';
 import type { Follower } from './follower.js';
 import type { KeptEntry, Memory } from './memory.js';
-import type { Awaitable, Bytes, NamedValue } from './namespace.js';
+import type { Awaitable, NamedValue } from './namespace.js';
+import type { Packed } from './packed.js';
 import type { Reads } from './reads.js';
 import type { StoreStats } from './store-stats.js';
 
@@ -21,22 +22,22 @@ export class Lookups {
     this.#options = options;
   }
 
-  get(key: string, fromTable: boolean): Awaitable<Bytes | undefined> {
+  get(key: string, fromTable: boolean): Awaitable<Packed | undefined> {
     const found = this.find(key, fromTable);
     return found instanceof Promise ? found.then(bytesOf) : found?.bytes;
   }
 
   /** No promise where memory has all; the clock is read once for all of them. */
-  getMany(keys: readonly string[], fromTable: boolean): Awaitable<(Bytes | undefined)[]> {
+  getMany(keys: readonly string[], fromTable: boolean): Awaitable<(Packed | undefined)[]> {
     const nowMs = this.#options.clock.now();
-    const found: Awaitable<Bytes | undefined>[] = [];
+    const found: Awaitable<Packed | undefined>[] = [];
     let isWaiting = false;
     for (const key of keys) {
       const entry = fromTable ? undefined : this.fromMemory(key, nowMs);
       isWaiting ||= entry === undefined;
       found.push(entry?.bytes ?? this.#inTable(key, !fromTable).then(bytesOf));
     }
-    return isWaiting ? Promise.all(found) : (found as Bytes[]);
+    return isWaiting ? Promise.all(found) : (found as Packed[]);
   }
 
   find(key: string, fromTable: boolean): Awaitable<NamedValue | undefined> {
@@ -66,7 +67,7 @@ export class Lookups {
   }
 }
 
-function bytesOf(value: NamedValue | undefined): Bytes | undefined {
+function bytesOf(value: NamedValue | undefined): Packed | undefined {
   return value?.bytes;
 }
 

@@ -1,12 +1,13 @@
+import { getHeapStatistics } from 'node:v8';
 import { Lru } from '../shared/lru.js';
 import { type Base, type LogRow, sees } from '../shared/snapshot.js';
 import { EVERYTHING, keyName, namespaceName } from '../shared/table/names.js';
 import type { Clock } from './clock.js';
-import type { Bytes } from './namespace.js';
+import { compact, HeapRoom, type Packed } from './packed.js';
 
 /** A value as memory keeps it: opaque bytes, what it is at least as new as, and the names it carries. */
 export interface MemoryEntry {
-  readonly bytes: Bytes;
+  readonly bytes: Packed;
   readonly base: Base;
   readonly names: readonly string[];
   /** How long past its expiry it may be served by loads that fail or are slow: milliseconds, or Infinity. */
@@ -48,6 +49,7 @@ export class Memory {
   readonly #lru: Lru<KeptEntry>;
   readonly #keysByName = new Map<string, Set<string>>();
   readonly #ownKeyPrefix: string;
+  readonly #room = new HeapRoom(getHeapStatistics);
   /** Told of each key that memory lets go of, and undefined for all of them. */
   readonly #onDrop: (key: string | undefined) => void;
   #invalidations = 0;
@@ -99,7 +101,7 @@ export class Memory {
   /** Only the end of a lease may call this. The bytes are copied: a view would keep its whole frame or batch alive. */
   fill(key: string, entry: MemoryEntry, expiresAtMs: number): void {
     const { base, names, graceMs, deltaMs } = entry;
-    const bytes = new Uint8Array(entry.bytes);
+    const bytes = compact(entry.bytes, this.#room);
     const kept = { bytes, base, names, graceMs, deltaMs, expiresAtMs, isDoubted: false };
     if (!this.#lru.set(key, kept, bytes.length, expiresAtMs + (graceMs ?? 0), this.#clock.now())) return;
     for (const name of entry.names) {

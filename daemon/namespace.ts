@@ -1,5 +1,6 @@
 import type { CacheStatistics } from '../shared/cache.js';
 import type { NearSource } from './near-source.js';
+import type { Packed } from './packed.js';
 
 /** A packed value: opaque to everything between the codec of one process and the codec of another. */
 export type Bytes = Uint8Array;
@@ -10,7 +11,7 @@ export type Awaitable<T> = T | Promise<T>;
 export type Names = readonly string[];
 
 export interface NamedValue {
-  readonly bytes: Bytes;
+  readonly bytes: Packed;
   readonly names: Names;
 }
 
@@ -21,16 +22,16 @@ export interface Holder {
 
 /** How a load request ends. */
 export type LoadOutcome =
-  | { readonly kind: 'value'; readonly bytes: Bytes; readonly names?: Names }
+  | { readonly kind: 'value'; readonly bytes: Packed; readonly names?: Names }
   /**
    * The caller is to compute the value and to come back with this token, a number from 1 to 2^53−1. `stale` is the value
    * that has expired, if there is one within its grace.
    */
-  | { readonly kind: 'load'; readonly token: number; readonly stale: Bytes | undefined }
+  | { readonly kind: 'load'; readonly token: number; readonly stale: Packed | undefined }
   /** The value, and the caller is to compute it anew although it has not expired. */
-  | { readonly kind: 'refresh'; readonly token: number; readonly bytes: Bytes; readonly names?: Names }
+  | { readonly kind: 'refresh'; readonly token: number; readonly bytes: Packed; readonly names?: Names }
   /** A value under grace. `error` is what the load threw, packed; undefined where there was none. */
-  | { readonly kind: 'stale'; readonly bytes: Bytes; readonly error: Bytes | undefined; readonly names?: Names }
+  | { readonly kind: 'stale'; readonly bytes: Packed; readonly error: Bytes | undefined; readonly names?: Names }
   /** The load returned undefined. */
   | { readonly kind: 'nothing' }
   /** The load threw; `error` is the packed error. */
@@ -76,11 +77,11 @@ export interface Namespace {
   readonly place?: string | undefined;
   /** What near tiers may keep of it; missing where that is nothing. */
   readonly near?: NearSource | undefined;
-  get(key: string, fromTable: boolean): Awaitable<Bytes | undefined>;
+  get(key: string, fromTable: boolean): Awaitable<Packed | undefined>;
   /** `get` of many, with the names of each; missing where there is no `place`. */
   named?(keys: readonly string[], fromTable: boolean): Awaitable<(NamedValue | undefined)[]>;
   /** @param partial keys that can't be read, where others can, are misses; without it the whole call fails */
-  getMany(keys: readonly string[], fromTable: boolean, partial: boolean): Awaitable<(Bytes | undefined)[]>;
+  getMany(keys: readonly string[], fromTable: boolean, partial: boolean): Awaitable<(Packed | undefined)[]>;
   has(key: string, fromTable: boolean): Awaitable<boolean>;
   /** @param graceMs how long past its expiry the value may be served by loads that fail or are slow: 0 to Infinity */
   set(key: string, value: Bytes, ttlMs: number | undefined, tags: readonly string[], graceMs: number): Promise<void>;

@@ -1,8 +1,8 @@
 import type { Clock } from './clock.js';
 import type { Follower } from './follower.js';
 import type { Memory } from './memory.js';
-import type { Bytes } from './namespace.js';
 import { NearHolder, NearRegister } from './near-register.js';
+import { isSame, type Packed } from './packed.js';
 
 /**
  * A near tier rolls no dice: it lets go of a loaded value this many times its compute time before it expires (but keeps it
@@ -33,7 +33,7 @@ export interface NearShare {
    * For a reply that is written now: whether the session may keep its value. If so it is told of the end of it.
    * @returns the instant at which the value expires, Infinity for never; undefined where it may not be kept
    */
-  keep(key: string, bytes: Bytes): number | undefined;
+  keep(key: string, bytes: Packed): number | undefined;
   /** What is to be told before the next reply: keys, 'all', or undefined for nothing. */
   takeLost(): readonly string[] | 'all' | undefined;
   leave(): void;
@@ -77,11 +77,12 @@ export class MemoryNear implements NearSource {
     this.#register.drop(key);
   }
 
-  #keep(key: string, bytes: Bytes, holder: NearHolder): number | undefined {
+  #keep(key: string, bytes: Packed, holder: NearHolder): number | undefined {
     const { clock, follower, memory } = this.#options;
     const nowMs = clock.now();
     if (!follower.isFresh(nowMs)) return undefined;
     const entry = memory.peek(key);
+    // An equal value is as good as the same: memory holds it now, and vouches for it from now on.
     if (entry === undefined || !isSame(entry.bytes, bytes) || !this.#register.add(key, holder)) return undefined;
     const leftMs = entry.expiresAtMs - nowMs;
     return entry.expiresAtMs - Math.min(leftMs / 2, EARLY_DELTAS * (entry.deltaMs ?? 0));
@@ -124,9 +125,4 @@ export class SpreadNear implements NearSource {
       },
     };
   }
-}
-
-/** An equal value is as good as the same: memory holds it now, and vouches for it from now on. */
-function isSame(a: Bytes, b: Bytes): boolean {
-  return a === b || (a.length === b.length && Buffer.compare(a, b) === 0);
 }

@@ -1,7 +1,8 @@
 import { PUSH } from '../shared/protocol.js';
 import type { WireWriter } from '../shared/wire-writer.js';
-import type { Bytes, Namespace } from './namespace.js';
+import type { Namespace } from './namespace.js';
 import type { NearShare, NearSource } from './near-source.js';
+import type { Packed } from './packed.js';
 
 interface Kept {
   readonly number: number;
@@ -31,7 +32,7 @@ export class SessionNear {
   }
 
   /** For a reply that is being written: until when its value may be kept; undefined for not at all. */
-  keep(namespace: Namespace, key: string, bytes: Bytes): number | undefined {
+  keep(namespace: Namespace, key: string, bytes: Packed): number | undefined {
     return this.#kept.get(namespace)?.share.keep(key, bytes);
   }
 

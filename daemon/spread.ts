@@ -5,6 +5,7 @@ import { type Continuum, ketamaHash, ownerOf } from '../shared/ketama.js';
 import { all } from './all.js';
 import type { Awaitable, Bytes, FillTerms, Holder, LoadAsk, LoadOutcome, Namespace } from './namespace.js';
 import { type NearSource, SpreadNear } from './near-source.js';
+import type { Packed } from './packed.js';
 
 /**
  * One namespace over several databases: each key lies on the one that the ring says. What concerns one key goes there;
@@ -28,16 +29,16 @@ export class SpreadNamespace implements Namespace {
     this.near = parts.length === shards.length ? new SpreadNear(parts, (key) => this.#at(key)) : undefined;
   }
 
-  get(key: string, fromTable: boolean): Awaitable<Bytes | undefined> {
+  get(key: string, fromTable: boolean): Awaitable<Packed | undefined> {
     return this.#of(key).get(key, fromTable);
   }
 
-  getMany(keys: readonly string[], fromTable: boolean, partial: boolean): Awaitable<(Bytes | undefined)[]> {
-    const values: (Bytes | undefined)[] = new Array(keys.length).fill(undefined);
+  getMany(keys: readonly string[], fromTable: boolean, partial: boolean): Awaitable<(Packed | undefined)[]> {
+    const values: (Packed | undefined)[] = new Array(keys.length).fill(undefined);
     const pending: Promise<void>[] = [];
     const parts = this.#split(keys);
     for (const { shard, positions } of parts) {
-      const put = (found: readonly (Bytes | undefined)[]) => {
+      const put = (found: readonly (Packed | undefined)[]) => {
         for (const [i, position] of positions.entries()) values[position] = found[i];
       };
       const found = shard.getMany(pick(keys, positions), fromTable, partial);

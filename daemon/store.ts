@@ -16,6 +16,7 @@ import { Lookups, together } from './lookups.js';
 import { Memory } from './memory.js';
 import type { Awaitable, Bytes, FillTerms, Holder, LoadAsk, LoadOutcome, NamedValue, Namespace } from './namespace.js';
 import { MemoryNear } from './near-source.js';
+import type { Packed } from './packed.js';
 import { Reads } from './reads.js';
 import { StoreStats } from './store-stats.js';
 import { Writer } from './writer.js';
@@ -107,11 +108,11 @@ export class Store implements Namespace {
     });
   }
 
-  get(key: string, fromTable: boolean): Awaitable<Bytes | undefined> {
+  get(key: string, fromTable: boolean): Awaitable<Packed | undefined> {
     return this.#lookups.get(key, fromTable);
   }
 
-  getMany(keys: readonly string[], fromTable: boolean): Awaitable<(Bytes | undefined)[]> {
+  getMany(keys: readonly string[], fromTable: boolean): Awaitable<(Packed | undefined)[]> {
     return this.#lookups.getMany(keys, fromTable);
   }
 

@@ -134,7 +134,8 @@ export class WireWriter {
     return this;
   }
 
-  bin(value: Uint8Array): this {
+  /** @param value bytes, or a string of which each character is one */
+  bin(value: Uint8Array | string): this {
     const bytes = value.length;
     if (bytes > LIMIT.frameBytesMax) throw this.#tooLarge(bytes);
     this.#reserve(5 + bytes);
@@ -148,7 +149,8 @@ export class WireWriter {
       this.#buffer[this.#at++] = 0xc6;
       this.#u32(bytes);
     }
-    this.#buffer.set(value, this.#at);
+    if (typeof value === 'string') this.#buffer.write(value, this.#at, 'latin1');
+    else this.#buffer.set(value, this.#at);
     this.#at += bytes;
     return this;
   }
@@ -160,7 +162,7 @@ export class WireWriter {
   }
 
   /** An array of bin and nil. */
-  bins(values: readonly (Uint8Array | undefined)[]): this {
+  bins(values: readonly (Uint8Array | string | undefined)[]): this {
     let bytes = 0;
     for (const value of values) bytes += value === undefined ? 1 : value.length;
     if (bytes > LIMIT.frameBytesMax) throw this.#tooLarge(bytes);

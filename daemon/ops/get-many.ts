@@ -2,7 +2,8 @@ import { InheritedNames } from '../../shared/inherited-names.js';
 import { FLAG, STATUS } from '../../shared/protocol.js';
 import type { WireReader } from '../../shared/wire-reader.js';
 import type { WireWriter } from '../../shared/wire-writer.js';
-import type { Bytes, NamedValue, Names } from '../namespace.js';
+import type { NamedValue, Names } from '../namespace.js';
+import type { Packed } from '../packed.js';
 import type { Session } from '../session.js';
 import { readFlags, readKeys, readNamespace } from './arguments.js';
 import { writeNames } from './outcome.js';
@@ -38,7 +39,7 @@ function writeNamedValues(writer: WireWriter, id: number, found: readonly (Named
 function writeNamed(
   writer: WireWriter,
   id: number,
-  values: readonly (Bytes | undefined)[],
+  values: readonly (Packed | undefined)[],
   names: Names | undefined,
 ): void {
   writeNames(writer.begin(4, id).uint(STATUS.ok).bins(values), names).end();

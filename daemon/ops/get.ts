@@ -2,6 +2,7 @@ import { FLAG, STATUS } from '../../shared/protocol.js';
 import type { WireReader } from '../../shared/wire-reader.js';
 import type { WireWriter } from '../../shared/wire-writer.js';
 import type { NamedValue } from '../namespace.js';
+import type { Packed } from '../packed.js';
 import type { Session } from '../session.js';
 import { readFlags, readKey, readNamespace } from './arguments.js';
 import { writeNames } from './outcome.js';
@@ -30,7 +31,7 @@ function writeNamedValue(writer: WireWriter, id: number, [found]: readonly (Name
 function writeNamed(
   writer: WireWriter,
   id: number,
-  bytes: Uint8Array | undefined,
+  bytes: Packed | undefined,
   names: readonly string[] | undefined,
 ): void {
   if (bytes === undefined) writeMiss(writer, id);

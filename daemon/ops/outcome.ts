@@ -2,7 +2,8 @@ import { CacheError } from '../../shared/errors.js';
 import { STATUS } from '../../shared/protocol.js';
 import { writeError } from '../../shared/wire-error.js';
 import type { WireWriter } from '../../shared/wire-writer.js';
-import type { Bytes, LoadOutcome, Names, Namespace } from '../namespace.js';
+import type { LoadOutcome, Names, Namespace } from '../namespace.js';
+import type { Packed } from '../packed.js';
 import type { Session, WriteReply } from '../session.js';
 import { nearValueWriter, writeMiss, writeValue } from './replies.js';
 
@@ -73,6 +74,6 @@ export function writeNames(writer: WireWriter, names: Names | undefined): WireWr
   return names === undefined ? writer.nil() : writer.strs(names);
 }
 
-function binOrNil(writer: WireWriter, bytes: Bytes | undefined): WireWriter {
+function binOrNil(writer: WireWriter, bytes: Packed | undefined): WireWriter {
   return bytes === undefined ? writer.nil() : writer.bin(bytes);
 }

@@ -1,6 +1,7 @@
 import { STATUS } from '../../shared/protocol.js';
 import type { WireWriter } from '../../shared/wire-writer.js';
-import type { Bytes, Namespace } from '../namespace.js';
+import type { Namespace } from '../namespace.js';
+import type { Packed } from '../packed.js';
 import type { Session, WriteReply } from '../session.js';
 
 export function writeNothing(writer: WireWriter, id: number): void {
@@ -24,17 +25,17 @@ export function writeJson(writer: WireWriter, id: number, value: object): void {
   writer.begin(3, id).uint(STATUS.ok).str(JSON.stringify(value)).end();
 }
 
-export function writeValue(writer: WireWriter, id: number, value: Bytes | undefined): void {
+export function writeValue(writer: WireWriter, id: number, value: Packed | undefined): void {
   if (value === undefined) writeMiss(writer, id);
   else writer.begin(3, id).uint(STATUS.ok).bin(value).end();
 }
 
-export function writeValues(writer: WireWriter, id: number, values: readonly (Bytes | undefined)[]): void {
+export function writeValues(writer: WireWriter, id: number, values: readonly (Packed | undefined)[]): void {
   writer.begin(3, id).uint(STATUS.ok).bins(values).end();
 }
 
 /** A value, and until when the session's near tier may keep it, which is decided as it is written. */
-export function nearValueWriter(session: Session, namespace: Namespace, key: string): WriteReply<Bytes | undefined> {
+export function nearValueWriter(session: Session, namespace: Namespace, key: string): WriteReply<Packed | undefined> {
   return (writer, id, value) => {
     if (value === undefined) {
       writeMiss(writer, id);
@@ -49,7 +50,7 @@ export function nearValuesWriter(
   session: Session,
   namespace: Namespace,
   keys: readonly string[],
-): WriteReply<readonly (Bytes | undefined)[]> {
+): WriteReply<readonly (Packed | undefined)[]> {
   return (writer, id, values) => {
     const untilsMs = values.map((value, i) =>
       value === undefined ? undefined : session.near.keep(namespace, keys[i] as string, value),

@@ -1,3 +1,5 @@
+import { type Packed, toBytes } from '../../daemon/packed.js';
+
 /** A value of the model is the number under which the checker knows it, packed as [number]; a counter is a bare number. */
 export function valueBytes(id: number): Uint8Array {
   const bytes = new Uint8Array(6);
@@ -19,8 +21,11 @@ export function bytesOf(value: unknown): Uint8Array {
   return Array.isArray(value) ? valueBytes(value[0] as number) : counterBytes(value as number);
 }
 
-const view = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset);
+const view = (packed: Packed) => {
+  const bytes = toBytes(packed);
+  return new DataView(bytes.buffer, bytes.byteOffset);
+};
 
-export const isCounter = (bytes: Uint8Array) => bytes[0] === 0xcb;
-export const idOf = (bytes: Uint8Array) => view(bytes).getUint32(2);
-export const counterOf = (bytes: Uint8Array) => view(bytes).getFloat64(1);
+export const isCounter = (bytes: Packed) => view(bytes).getUint8(0) === 0xcb;
+export const idOf = (bytes: Packed) => view(bytes).getUint32(2);
+export const counterOf = (bytes: Packed) => view(bytes).getFloat64(1);

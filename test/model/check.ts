@@ -1,3 +1,4 @@
+import type { Packed } from '../../daemon/packed.js';
 import { keyName, namespaceName } from '../../shared/table/names.js';
 import { counterOf, idOf, isCounter } from './bytes.js';
 import type { ModelPostgres } from './postgres.js';
@@ -72,7 +73,7 @@ export function askRead(
 }
 
 /** Judges what a read returned; undefined for a miss. */
-export function checkRead(pg: ModelPostgres, read: AskedRead, bytes: Uint8Array | undefined): void {
+export function checkRead(pg: ModelPostgres, read: AskedRead, bytes: Packed | undefined): void {
   const { truth } = pg;
   const place = placeOf(read.namespace, read.key);
   if (bytes === undefined) {

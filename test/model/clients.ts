@@ -1,4 +1,5 @@
 import type { Holder } from '../../daemon/namespace.js';
+import type { Packed } from '../../daemon/packed.js';
 import { CacheError } from '../../shared/errors.js';
 import { partName, tagName } from '../../shared/table/names.js';
 import { counterOf, idOf, isCounter, valueBytes } from './bytes.js';
@@ -187,7 +188,7 @@ export class Process {
   }
 
   /** What the near tier holds, if it answers. */
-  held(space: Space, key: string): Uint8Array | undefined {
+  held(space: Space, key: string): Packed | undefined {
     const bytes = space.held?.(key);
     if (bytes === undefined) return undefined;
     this.#pg.world.trace?.(`${this.name} has ${key} near: ${show(bytes)}`);
@@ -287,5 +288,5 @@ export class Process {
   }
 }
 
-const show = (bytes: Uint8Array | undefined) =>
+const show = (bytes: Packed | undefined) =>
   bytes === undefined ? 'nothing' : isCounter(bytes) ? `counter ${counterOf(bytes)}` : `value ${idOf(bytes)}`;

@@ -1,4 +1,5 @@
 import type { Holder, LoadOutcome, Names } from '../../daemon/namespace.js';
+import type { Packed } from '../../daemon/packed.js';
 import { tagName } from '../../shared/table/names.js';
 import { idOf, isCounter, valueBytes } from './bytes.js';
 import { type AskedRead, checkRead, checkStale } from './check.js';
@@ -14,7 +15,7 @@ export type LoadHow = Pick<OpItem, 'computeMs' | 'ends' | 'nested' | 'ttlMs'> &
 
 /** What came of asking for a value that is loaded where it is missing. */
 export interface Loaded {
-  readonly bytes: Uint8Array | undefined;
+  readonly bytes: Packed | undefined;
   readonly names: Names;
   /** How often it had to be computed. */
   readonly computed: number;
@@ -91,7 +92,7 @@ export class ProcessLoads {
       : this.#answer(session, read, { ...how, ends: 'fill' }, outcome);
   }
 
-  #checkStale(read: AskedRead, bytes: Uint8Array | undefined, graceMs: number): void {
+  #checkStale(read: AskedRead, bytes: Packed | undefined, graceMs: number): void {
     if (bytes === undefined) return;
     this.#pg.world.trace?.(`${read.process} is given value ${idOf(bytes)} of ${read.key} under grace`);
     checkStale(this.#pg, read, this.#pg.truth.values[idOf(bytes)] as Value, graceMs);
@@ -155,6 +156,6 @@ export class ProcessLoads {
       ? await this.load(session, key, { ...how, ends: 'fill' }, true)
       : await this.#process.find(session, key, true, true);
     const carried = this.#pg.without.has('names that the parts carry') ? [] : names;
-    made.part(session.space.name, key, bytes && truth.values[idOf(bytes)], carried, seq);
+    made.part(session.space.name, key, bytes === undefined ? undefined : truth.values[idOf(bytes)], carried, seq);
   }
 }

@@ -1,6 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ConsistentHashRing } from '../../client/index.js';
+import { type Packed, toBytes } from '../../daemon/packed.js';
 import { SpreadNamespace } from '../../daemon/spread.js';
 import { unpack } from '../../shared/codec.js';
 import { CacheError } from '../../shared/errors.js';
@@ -44,10 +45,11 @@ test('joins the answers in the order of the keys, at once where all are at hand'
   await namespace.setMany(KEYS.slice(1), KEYS.slice(1).map(bytes), undefined, [], 0);
   const asked = [...KEYS, KEYS[5]!].reverse();
   const expected = asked.map((key) => (key === KEYS[0] ? undefined : key));
-  const text = (values: (Uint8Array | undefined)[]) => values.map((value) => value && Buffer.from(value).toString());
+  const text = (values: (Packed | undefined)[]) =>
+    values.map((value) => value && Buffer.from(toBytes(value)).toString());
   const atOnce = namespace.getMany(asked, false, false);
   assert.not.instance(atOnce, Promise);
-  assert.equal(text(atOnce as Uint8Array[]), expected);
+  assert.equal(text(atOnce as Packed[]), expected);
   assert.equal(text(await namespace.getMany(asked, true, false)), expected);
 });
 
