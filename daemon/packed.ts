@@ -51,6 +51,5 @@ export function toBytes(value: Packed): Uint8Array {
 
 export function isSame(a: Packed, b: Packed): boolean {
   if (a === b) return true;
-  if (a.length !== b.length || (typeof a === 'string' && typeof b === 'string')) return false;
-  return Buffer.compare(toBytes(a), toBytes(b)) === 0;
+  return a.length === b.length && Buffer.compare(toBytes(a), toBytes(b)) === 0;
 }
