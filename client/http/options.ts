@@ -25,6 +25,8 @@ export interface HttpCacheOptions {
   varyHeaders?: readonly string[];
   /** What identifies a page in place of host, path and query; undefined: not cached. */
   key?: (request: RequestHead) => string | undefined;
+  /** Put before every key: pages under different prefixes are apart, those of one path in two versions of an application, say. */
+  keyPrefix?: string;
   /** A longer body passes through, not cached. In bytes; 1 MiB where it is missing. */
   maxBodyBytes?: number;
   /** Variants of one URL, by what Vary names, that this process lets in; 32 where it is missing. */
@@ -52,6 +54,7 @@ export interface CheckedHttpOptions {
   readonly userKey: ((request: RequestHead) => string | undefined) | 'all' | undefined;
   readonly varyHeaders: readonly string[];
   readonly key: ((request: RequestHead) => string | undefined) | undefined;
+  readonly keyPrefix: string | undefined;
   readonly maxBodyBytes: number;
   readonly variantsMax: number;
   readonly entriesPerRouteMax: number;
@@ -70,6 +73,7 @@ const known: Readonly<Record<keyof HttpCacheOptions, true>> = {
   cacheAuthenticated: true,
   varyHeaders: true,
   key: true,
+  keyPrefix: true,
   maxBodyBytes: true,
   variantsMax: true,
   entriesPerRouteMax: true,
@@ -112,6 +116,7 @@ export function checkHttpOptions(options: HttpCacheOptions = {}): CheckedHttpOpt
     userKey: userKeyOf(options.cacheAuthenticated),
     varyHeaders: headerNames(options.varyHeaders),
     key: aFunction(options.key, 'key'),
+    keyPrefix: prefix(options.keyPrefix),
     maxBodyBytes: count(options.maxBodyBytes, 'maxBodyBytes', 1024 * 1024, LIMIT.valueBytesMax),
     variantsMax: count(options.variantsMax, 'variantsMax', 32, COUNT_MAX),
     entriesPerRouteMax: count(options.entriesPerRouteMax, 'entriesPerRouteMax', 1000, COUNT_MAX),
@@ -122,6 +127,16 @@ export function checkHttpOptions(options: HttpCacheOptions = {}): CheckedHttpOpt
     ifErrorMs: orNone(staleIfError, 'staleIfError'),
     onError: aFunction(options.onError, 'onError') ?? (() => {}),
   };
+}
+
+/** As long as a URL may be, the whole stays far below the limit of keys. */
+const PREFIX_LENGTH_MAX = 255;
+
+function prefix(wanted: string | undefined): string | undefined {
+  if (wanted === undefined || (typeof wanted === 'string' && wanted !== '' && wanted.length <= PREFIX_LENGTH_MAX)) {
+    return wanted;
+  }
+  throw refusal(`keyPrefix is a string of 1 to ${PREFIX_LENGTH_MAX} characters, not ${given(wanted)}`);
 }
 
 function cacheOf(choice: CacheChoice | undefined): () => CacheAdapter {

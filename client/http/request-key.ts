@@ -54,7 +54,7 @@ export function planOf(request: RequestHead, options: CheckedHttpOptions): Plan 
   const varied = `${user === undefined ? '' : digest(user)}:${selectedBy(request, names)}`;
   const query = url.indexOf('?');
   return {
-    key: `http:${varied}:${own === undefined ? `${placeOf(request, keyed)}:u:${request.host}${url}` : `:k:${own}`}`,
+    key: `http:${prefixOf(options)}${varied}:${own === undefined ? `${placeOf(request, keyed)}:u:${request.host}${url}` : `:k:${own}`}`,
     route: query === -1 ? url : url.slice(0, query),
     urlTag: urlTag(host, url),
     asker: {
@@ -65,6 +65,10 @@ export function planOf(request: RequestHead, options: CheckedHttpOptions): Plan 
     request,
   };
 }
+
+/** Told by its length from what follows. */
+const prefixOf = ({ keyPrefix }: CheckedHttpOptions) =>
+  keyPrefix === undefined ? '' : `p${keyPrefix.length}:${keyPrefix}:`;
 
 /** What a handler sees of where it is, besides Host, path and query; in most requests nothing. */
 function placeOf(request: RequestHead, keyed: readonly string[]): string {

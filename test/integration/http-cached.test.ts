@@ -44,6 +44,26 @@ test('keeps what the handler returns, or the response that it sends, and no erro
   await site.close();
 });
 
+test('keeps what is under different prefixes apart, and a purge drops both', async () => {
+  const cache = new LocMemCache();
+  let runs = 0;
+  const under = (keyPrefix: string | undefined) => {
+    const handler = cacheHandler(() => new Response(`${++runs}`), { cache, ttl: 60, ...(keyPrefix && { keyPrefix }) });
+    return async () => (await handler(new Request('http://a.example/dashboard'))).text();
+  };
+  const [plain, old, fresh] = [under(undefined), under('v1'), under('v2')];
+  const all = async () => [await plain(), await old(), await fresh()];
+  assert.equal(
+    [await all(), await all()],
+    [
+      ['1', '2', '3'],
+      ['1', '2', '3'],
+    ],
+  );
+  await purge(cache, { urls: ['http://a.example/dashboard'] });
+  assert.equal(await all(), ['4', '5', '6']);
+});
+
 test('refuses options that cannot be, when it is made', async () => {
   const refused = (make: () => unknown, pattern: RegExp) =>
     assert.match(throwsCode('ERR_INVALID_ARGUMENT', make).message, pattern);
@@ -52,6 +72,7 @@ test('refuses options that cannot be, when it is made', async () => {
   refused(() => cacheMiddleware({ cache: {} as LocMemCache }), /the cache option is not a cache/);
   refused(() => cacheMiddleware({ exclude: '/admin' as unknown as string[] }), /exclude is a list/);
   refused(() => cacheMiddleware({ varyHeaders: ['a b'] }), /no header name/);
+  refused(() => cacheMiddleware({ keyPrefix: '' }), /keyPrefix is a string of 1 to 255/);
   refused(() => cacheMiddleware({ maxBodyBytes: 0 }), /maxBodyBytes is a whole number from 1/);
   refused(() => cacheMiddleware({ coalesce: 'all' as 'host' }), /coalesce is 'host' or 'cluster'/);
   refused(() => cached({ ttl: 1 }, undefined as unknown as () => unknown), /takes options and the handler/);
