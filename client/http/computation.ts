@@ -93,7 +93,8 @@ export class Computation {
     }
     context.setTtl(ttlOf(page, this.#terms.now()));
     context.setTags(page.tags);
-    visit.finish({ kind: 'page', page, isRevalidated: judgement.isRenewal(outcome.head) });
+    const isRevalidated = judgement.isRenewal(outcome.head);
+    visit.finish({ kind: 'page', page, isRevalidated, own: judgement.own(outcome.head) });
     return (await this.#exchange.isPersonal) === true ? skip(context) : page;
   }
 

@@ -14,7 +14,7 @@ import {
 import { type CheckedHttpOptions, checkHttpOptions, type HttpCacheOptions } from './options.js';
 import { isFresh, type Page } from './page.js';
 import { type PurgeTarget, purgeTags } from './purge.js';
-import { hit, ONLY_IF_CACHED, replyOf, type Told, told } from './reply.js';
+import { hit, ONLY_IF_CACHED, replyOf, type Told, told, withOwn } from './reply.js';
 import { type Plan, passingKey, planOf } from './request-key.js';
 import { type Loaded, type PageStore, pageStore } from './store.js';
 import { normalHost, targetTags, urlTag } from './tags.js';
@@ -240,12 +240,12 @@ export class HttpCache {
     const nowMs = this.#now();
     if (result.kind === 'failed') throw result.error;
     if (result.kind === 'page') {
-      const { page, isRevalidated } = result;
+      const { page, isRevalidated, own } = result;
       this.#admits(plan, key, Math.max(PLACE_MS_MIN, page.lifetimeMs + page.whileRevalidateMs));
       const how: Told = isRevalidated
         ? { word: 'REVALIDATED', status: 'fwd=stale; fwd-status=304; stored' }
         : { word: 'MISS', status: 'fwd=uri-miss; stored' };
-      return replyOf(page, exchange.request, how, nowMs);
+      return withOwn(replyOf(page, exchange.request, how, nowMs), own);
     }
     this.#passing.add(passingKey(key, plan), nowMs);
     return result.kind === 'reply' ? result.reply : 'passed';

@@ -6,7 +6,7 @@ import { ageMs, headersOf, isFresh, isWithin, newPage, type Page } from './page.
 import { told } from './reply.js';
 import type { Plan } from './request-key.js';
 import { type Storing, storingOf } from './storable.js';
-import type { RequestChanges, ResponseHead, Verdict } from './types.js';
+import type { HeaderPairs, RequestChanges, ResponseHead, Verdict } from './types.js';
 import { normalEncodings, selectedBy } from './vary.js';
 
 /** What of the stored response a 304 does not replace: it describes the body that is kept. */
@@ -129,6 +129,13 @@ export class Judgement {
     const { request, urlTag } = this.#plan;
     const named = { ...storing, tags: [...storing.tags, urlTag] };
     return newPage(whole, bytes, freshness, named, selectedBy(request, storing.vary), this.#now());
+  }
+
+  /** The fields of a page's response that are for the client alone that asked: those of `private="…"` and `no-cache="…"`. */
+  own({ headers }: ResponseHead): HeaderPairs {
+    const { directives } = controlOf(headers);
+    const names = [...directives.fields('private'), ...directives.fields('no-cache')];
+    return names.length === 0 ? [] : endToEnd(headers).filter(([name]) => names.includes(name));
   }
 
   /** A handler that knows the page again says so, instead of giving it once more. */

@@ -42,6 +42,10 @@ export function replyOf(page: Page, request: RequestHead, how: Told, nowMs: numb
   return whole(page, headers, request);
 }
 
+export function withOwn(reply: Reply, own: HeaderPairs): Reply {
+  return own.length === 0 ? reply : { ...reply, headers: [...reply.headers, ...own] };
+}
+
 function whole({ status, body }: Page, headers: HeaderPairs, { method }: RequestHead): Reply {
   if (status === 204) return { status, headers, body: undefined };
   const length: HeaderPairs = [['content-length', String(body.length)]];

@@ -1,9 +1,10 @@
 import type { Page } from './page.js';
-import type { Reply } from './types.js';
+import type { HeaderPairs, Reply } from './types.js';
 
 /** What came of a handler that ran for a request. */
 export type Result =
-  | { readonly kind: 'page'; readonly page: Page; readonly isRevalidated: boolean }
+  /** `own`: fields that are not kept, being for the client alone that asked. */
+  | { readonly kind: 'page'; readonly page: Page; readonly isRevalidated: boolean; readonly own: HeaderPairs }
   | { readonly kind: 'reply'; readonly reply: Reply }
   | { readonly kind: 'passed' }
   | { readonly kind: 'failed'; readonly error: unknown };

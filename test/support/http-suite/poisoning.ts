@@ -68,6 +68,23 @@ export const POISONING: readonly Behaviour[] = [
     },
   },
   {
+    name: 'fields that are for one client alone are his who asked first, and nobody else’s',
+    handler: () => said('max-age=60, private="set-cookie, X-For"', 'page', { 'set-cookie': 'sid=1', 'x-for': 'you' }),
+    async check(site) {
+      const seen = async () => {
+        const { cache, headers } = await site.get('/');
+        return [cache, headers['set-cookie'], headers['x-for']];
+      };
+      assert.equal(
+        [await seen(), await seen()],
+        [
+          ['MISS', ['sid=1'], 'you'],
+          ['HIT', undefined, undefined],
+        ],
+      );
+    },
+  },
+  {
     name: 'a response that hands a token out is for one client, unless it is public',
     options: { ttl: 60 },
     handler: ({ url }, site) => ({
