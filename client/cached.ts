@@ -37,6 +37,12 @@ export function cached<const C extends CacheChoice | undefined = undefined>(
 ): CachedDecorator<KindOf<C>>;
 export function cached(first?: AnyFunction | CachedOptions, second?: unknown): unknown {
   if (typeof first === 'function') return wrapFunction(first, checkOptions(second));
+  if (second !== undefined) {
+    throw new CacheError(
+      'ERR_INVALID_ARGUMENT',
+      'write cached(fn, options) or cached(options)(fn), not cached(options, fn)',
+    );
+  }
   const options = checkOptions(first);
   return (target: unknown, place?: unknown, descriptor?: unknown) => {
     if (place === undefined) return wrapFunction(target, options);

@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 export { CacheError, type ErrorCode } from '../shared/errors.js';
 export { DatabaseCache, type TableKind } from '../shared/table/database-cache.js';
 export type { DatabaseCacheOptions } from '../shared/table/database-cache-options.js';

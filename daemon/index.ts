@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 import { createHash, randomUUID } from 'node:crypto';
 import { RELEASE } from '../shared/release.js';
 import type { Config, ConfigInput } from './config.js';

@@ -103,16 +103,30 @@ function launch(dataDir: string, options: readonly string[]): Running {
   return running;
 }
 
-function answers(socket: string): boolean {
-  if (!existsSync(socket)) return false;
+/** What `pgcached status --json` prints; undefined where nobody answers. */
+function statusOf(socket: string): string | undefined {
+  if (!existsSync(socket)) return undefined;
   const flags = [command, 'status', '--json', '--socket', socket];
-  return spawnSync(process.execPath, flags, { stdio: 'ignore', timeout: 10_000 }).status === 0;
+  const { status, stdout } = spawnSync(process.execPath, flags, { encoding: 'utf8', timeout: 10_000 });
+  return status === 0 ? stdout : undefined;
+}
+
+/** A word of a shell's command line: the URL has an `&`. */
+const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
+
+/** For applications and commands: the same database under the names that they read. */
+function exportsOf(socket: string): string {
+  const { config } = JSON.parse(statusOf(socket) ?? '{}') as { config?: { databaseUrl?: string } };
+  const url = config?.databaseUrl;
+  const lines = [`  export PGCACHED_SOCKET=${quoted(socket)}`];
+  if (url) lines.push(`  export DATABASE_URL=${quoted(url)}`, '  export PGCACHED_DATABASE_URL="$DATABASE_URL"');
+  return lines.join('\n');
 }
 
 async function untilReady(running: Running): Promise<boolean> {
   for (const end = Date.now() + READY_LIMIT_MS; Date.now() < end; await sleep(LOOK_EVERY_MS)) {
     if (!isAlive(running)) return false;
-    if (answers(running.socket)) return true;
+    if (statusOf(running.socket) !== undefined) return true;
   }
   return false;
 }
@@ -137,6 +151,10 @@ To try it, start node in ${projectRoot} and paste:
   const { connect } = await import('pgcached');
   const cache = connect({ socket: ${JSON.stringify(socket)} });
   await cache.set('greeting', 'hello', '5m').then(() => cache.get('greeting')).then(console.log);
+
+For your own programs, psql "$DATABASE_URL", and commands such as pgcached watch:
+
+${exportsOf(socket)}
 `);
 }
 

@@ -61,6 +61,9 @@ export function cachedPool(pool: pg.Pool, options: CachedPoolOptions): CachedPoo
   if (typeof pool?.connect !== 'function' || typeof pool.query !== 'function') {
     throw new CacheError('ERR_INVALID_ARGUMENT', 'cachedPool takes a Pool of pg and { cache: connect(), … }');
   }
+  if ('escapeLiteral' in pool) {
+    throw new CacheError('ERR_INVALID_ARGUMENT', 'cachedPool takes a Pool of pg, and this is a Client: new pg.Pool(…)');
+  }
   const runner = new QueryRunner(pool, checkPoolOptions(options));
   const log = new WriteLog({
     own: () => runner.gate.invalidateFunction(),

@@ -14,6 +14,9 @@ import { withClient } from './with-client.js';
 const READY_MS = 1000;
 /** After a proof has failed it is not tried again for so long. */
 const PROOF_RETRY_MS = 2000;
+/** SQLSTATEs of a function that is not there. */
+const UNDEFINED_FUNCTION = '42883';
+const INVALID_SCHEMA_NAME = '3F000';
 
 /** What was proven of pool and cache: queries of such sessions may be cached in this place. */
 export interface Passage {
@@ -153,7 +156,11 @@ export class Gate {
     await this.#cache.getOrSet(key, load, { ttl: 60, inherit: true });
     if ((await this.#cache.get(key)) !== true) return false;
     try {
-      await client.query(`SELECT ${invalidateFunction}('tag', $1)`, [tag]);
+      await client.query(`SELECT ${invalidateFunction}('tag', $1)`, [tag]).catch((error: { code?: string }) => {
+        if (error.code !== UNDEFINED_FUNCTION && error.code !== INVALID_SCHEMA_NAME) throw error;
+        const elsewhere = "it is not the one that the cache's daemon follows, or search_path does not lead there";
+        throw new Error(`the pool's database has no function ${invalidateFunction}: ${elsewhere}`);
+      });
       await this.#internals.caller.channel.call(ops.SYNC, []);
       return (await this.#cache.get(key)) === undefined;
     } finally {

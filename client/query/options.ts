@@ -56,6 +56,10 @@ const ofPool: Readonly<Record<keyof CachedPoolOptions, true>> = {
 
 const debug = debuglog('pgcached-query');
 
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** @throws CacheError ERR_INVALID_ARGUMENT, ERR_INVALID_TTL */
 export function checkPoolOptions(options: CachedPoolOptions): CheckedPoolOptions {
   if (typeof options !== 'object' || options === null || typeof options.cache !== 'object') {
@@ -74,7 +78,13 @@ export function checkPoolOptions(options: CachedPoolOptions): CheckedPoolOptions
   }
   const defaultTtlMs = ttlToMs(defaultTtl, 'defaultTtl');
   const tableTtlMs = new Map<string, number>();
+  if (!isObject(tables)) {
+    throw new CacheError('ERR_INVALID_ARGUMENT', "tables is an object such as { products: { cacheTtl: '5m' } }");
+  }
   for (const [name, table] of Object.entries(tables)) {
+    if (!isObject(table)) {
+      throw new CacheError('ERR_INVALID_ARGUMENT', `tables.${name} is an object such as { cacheTtl: '5m' }`);
+    }
     checkOptionNames(table, ['cacheTtl']);
     tableTtlMs.set(name, table.cacheTtl === undefined ? defaultTtlMs : ttlToMs(table.cacheTtl, 'cacheTtl'));
   }

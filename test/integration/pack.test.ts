@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
@@ -84,6 +84,32 @@ test('every entry point is there with its types, and loads', () => {
     assert.is(loaded.status, 0, `${specifier}: ${loaded.stderr}`);
     assert.ok(Number(loaded.stdout) > 0, `${specifier} exports nothing`);
   }
+});
+
+/** What the types of these entry points are made of is the user's own, who would not import them without it. */
+const PEERS = ['drizzle-orm', 'fastify', 'hono', 'kysely'];
+
+test('the types of every entry point compile in a strict program that has nothing else', () => {
+  for (const name of PEERS) symlinkSync(join(projectRoot, 'node_modules', name), join(folder, 'node_modules', name));
+  const specifiers = Object.keys(manifest.exports).filter((name) => !name.endsWith('.json'));
+  const lines = specifiers.map((name, i) => `export * as entry${i} from '${join('pgcached', name)}';`);
+  const use =
+    "import { connect } from 'pgcached';\nimport { cachedPool } from 'pgcached/query';\nimport pg from 'pg';\n" +
+    'export const pool = cachedPool(new pg.Pool(), { cache: connect() });\n' +
+    "// @ts-expect-error a result's rows have types, and this is none of its fields\nexport const none = (await pool.query('')).rowz;\n";
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  writeFileSync(join(folder, 'consumer.ts'), `${lines.join('\n')}\n${use}`);
+  const flags = '--noEmit --strict --target es2022 --module nodenext --moduleResolution nodenext --skipLibCheck'.split(
+    ' ',
+  );
+  const tsc = join(projectRoot, 'node_modules/typescript/bin/tsc');
+  const own = run(process.execPath, [tsc, ...flags, 'true', 'consumer.ts'], folder);
+  assert.is(own.stdout, '');
+  const whole = run(process.execPath, [tsc, ...flags, 'false', 'consumer.ts'], folder);
+  assert.equal(
+    whole.stdout.split('\n').filter((line) => line.includes('pgcached/')),
+    [],
+  );
 });
 
 test('the command runs', () => {

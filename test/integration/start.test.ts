@@ -48,6 +48,13 @@ test('one command gives a cache, the lines that it prints work, a second says so
   const lines = first.out.slice(first.out.indexOf('const { connect }')).split('\n').slice(0, 3).join('\n');
   const pasted = run(process.execPath, ['--input-type=module', '-e', lines], projectRoot);
   assert.is(pasted.out, 'hello\n');
+  const exported = first.out.match(/^ {2}export .*$/gm)!.join('\n');
+  const ask =
+    'const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL }); console.log((await pool.query("SELECT 7 AS n")).rows[0].n); await pool.end()';
+  const bin = join(projectRoot, 'dist/daemon/cli/main.js');
+  const script = `${exported}\n"$1" --input-type=module -e "$2" && "$1" "$3" watch`;
+  const used = run('sh', ['-c', script, 'sh', process.execPath, `import pg from 'pg'; ${ask}`, bin], projectRoot);
+  assert.is(used.out, '7\nno table is watched\n');
   const second = start(folder);
   assert.is(second.status, 0, second.out);
   assert.match(second.out, 'is running already');

@@ -151,6 +151,12 @@ test('the options of getOrSet are handed to the cache where they are given, and 
   throwsCode('ERR_INVALID_ARGUMENT', () => plain());
 });
 
+test('the options first and the function beside them is refused, not forgotten', () => {
+  const swapped = cached as (options: object, fn: () => number) => unknown;
+  const error = throwsCode('ERR_INVALID_ARGUMENT', () => swapped({ ttl: 1 }, () => 1));
+  assert.match(error.message, 'cached(fn, options)');
+});
+
 test('key and invalidate speak of the result for the same arguments', async () => {
   const cache = new LocMemCache();
   let calls = 0;

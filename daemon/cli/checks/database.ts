@@ -98,7 +98,8 @@ async function checkMayCreate(client: pg.Client, schema: string | undefined, tab
   const place = rows[0] as { schema: string; may: boolean } | undefined;
   if (place === undefined)
     return fail(`the schema ${schema ?? 'of search_path'} does not exist`, `CREATE SCHEMA ${schema ?? 'public'}`);
-  if (place.may) return warn(`${table} is not there yet`, 'start the daemon, or run pgcached migrate: both make it');
+  if (place.may)
+    return warn(`${table} is not there yet`, 'a daemon makes it when it is first used, pgcached migrate at once');
   return fail(
     `${table} is not there, and the role may not make it`,
     `run pgcached migrate with a role that may create tables in the schema ${place.schema}`,

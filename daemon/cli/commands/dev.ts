@@ -33,8 +33,9 @@ export const dev: Command = {
     return runUntilSignal(log, call.environment, {
       async start() {
         postgres = await startPostgres({ dataDir: base.dataDir, log: (line) => log.debug({ from: 'postgres' }, line) });
-        log.info({ dataDir: postgres.dataDir, adopted: postgres.adopted }, 'Postgres is up');
-        return startDaemon(Object.freeze({ ...base, databaseUrl: postgres.url }), { log });
+        const { dataDir, adopted, url } = postgres;
+        log.info({ dataDir, adopted, url }, 'Postgres is up');
+        return startDaemon(Object.freeze({ ...base, databaseUrl: url }), { log });
       },
       ready({ socketPath }) {
         if (socketPath !== loadConfig({ environment: withoutOwn(call.environment) }).socket) {
