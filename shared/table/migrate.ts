@@ -4,6 +4,7 @@ import { foreignTriggers } from './foreign-sql.js';
 import { invalidateFunction } from './invalidate-sql.js';
 import { type CoreNames, coreNames, type SpaceNames, spaceNames, splitTable } from './names.js';
 import { type PoolLike, type Queryable, transaction } from './queryable.js';
+import { setFunction } from './set-sql.js';
 import { fillFunction, liveFunction, spaceTable } from './space-sql.js';
 import { topologyTable } from './topology.js';
 import { trimFunction } from './trim-sql.js';
@@ -39,6 +40,7 @@ const SPACE_MIGRATIONS: readonly ((core: CoreNames, space: SpaceNames, logged: b
     writeFunction(core, space, logged) +
     fillFunction(core, space, logged) +
     invalidateFunction(core, space),
+  (core, space, logged) => setFunction(core, space, logged),
 ];
 
 export const CORE_VERSION = CORE_MIGRATIONS.length;

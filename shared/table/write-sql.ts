@@ -70,6 +70,11 @@ export function writeFunction(core: CoreNames, space: SpaceNames, logged: boolea
   `;
 }
 
+/** What a set does to the row that it replaces, of which it asks nothing. */
+export const UPSERT_OF_SET = `ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value, packed = EXCLUDED.packed, names = EXCLUDED.names,
+              counter = NULL, expires_at = EXCLUDED.expires_at, base = EXCLUDED.base, op = EXCLUDED.op, xid = EXCLUDED.xid,
+              grace = EXCLUDED.grace, delta_ms = NULL`;
+
 /** The upsert of a batch of nothing but sets, by far the commonest, which asks nothing of the rows that it replaces. */
 function plainSets(space: SpaceNames): string {
   return `
@@ -81,9 +86,7 @@ function plainSets(space: SpaceNames): string {
             FROM unnest(p_keys, p_values, p_packed, p_ttls_ms, p_names, p_graces_ms)
               AS i(key, value, packed, ttl_ms, names, grace_ms)
             ORDER BY i.key COLLATE "C"
-            ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value, packed = EXCLUDED.packed, names = EXCLUDED.names,
-              counter = NULL, expires_at = EXCLUDED.expires_at, base = EXCLUDED.base, op = EXCLUDED.op, xid = EXCLUDED.xid,
-              grace = EXCLUDED.grace, delta_ms = NULL;`;
+            ${UPSERT_OF_SET};`;
 }
 
 /** The upsert of any batch: what it does to a row, and whether, depends on the row as it is when its lock was had. */
@@ -159,7 +162,12 @@ function note(core: CoreNames, space: SpaceNames): string {
         IF cardinality(v_written) > 0 THEN
           INSERT INTO ${core.log} (namespace, keys) VALUES (${literal(space.namespace)}, v_written);
         END IF;
-        IF p_host IS NOT NULL THEN
+        ${takeNumber(core, space)}`;
+}
+
+/** Keeps the batch's number and what it is told; undoes everything where the number, or a later one, was taken meanwhile. */
+export function takeNumber(core: CoreNames, space: SpaceNames): string {
+  return `IF p_host IS NOT NULL THEN
           INSERT INTO ${core.writers} AS w (host, namespace, start, batch, xid, snapshot, answer, at)
             VALUES (p_host, ${literal(space.namespace)}, p_start, p_batch, o_xid, o_snapshot, o_answer, v_from)
             ON CONFLICT (host, namespace) DO UPDATE SET start = EXCLUDED.start, batch = EXCLUDED.batch, xid = EXCLUDED.xid,

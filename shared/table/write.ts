@@ -2,7 +2,7 @@ import { type Arrays, PLAIN_ARRAYS, unlessEmpty } from './binary.js';
 import type { SpaceNames } from './names.js';
 import type { Queryable } from './queryable.js';
 import { DELETED_NOTHING, WRITE_OP } from './space-sql.js';
-import { type Storage, toColumns } from './value.js';
+import { type Columns, type Storage, toColumns } from './value.js';
 
 /** One key's part of a batch. */
 export interface WriteItem {
@@ -59,6 +59,9 @@ const PARAMETERS =
   '$1::uuid, $2::bigint, $3::bigint, $4::boolean, $5::float8, $6::int, $7::text[], $8::text[], $9::smallint[], ' +
   '$10::text[], $11::bytea[], $12::float8[], $13::bigint[], $14::text[], $15::float8[]';
 
+const columnsOf = ({ bytes }: WriteItem, storage: Storage): Columns =>
+  bytes === undefined ? { value: null, packed: null } : toColumns(bytes, storage);
+
 /** Arrays of unequal length can't be nested as parameters: names go as the text of an array, one a row. */
 export function arrayLiteral(names: readonly string[] | undefined): string | null {
   if (names === undefined || names.length === 0) return null;
@@ -78,10 +81,11 @@ export async function writeBatch(
   options: { storage: Storage; prepare: boolean; arrays?: Arrays },
 ): Promise<WriteResult> {
   const { number, items } = batch;
+  const [first] = items;
+  const isOneSet = first?.op === 'set' && items.length === 1 && batch.invalidated.length === 0;
+  if (isOneSet && !batch.again) return setOne(db, space, batch, first, options);
   const { arrays = PLAIN_ARRAYS } = options;
-  const columns = items.map((item) =>
-    item.bytes === undefined ? { value: null, packed: null } : toColumns(item.bytes, options.storage),
-  );
+  const columns = items.map((item) => columnsOf(item, options.storage));
   const values = [
     number?.host ?? null,
     number?.start ?? 0,
@@ -132,4 +136,35 @@ export async function writeBatch(
       Object.entries(refused).map(([key, isCounter]) => [key, isCounter ? 'overflow' : 'not a counter']),
     ),
   };
+}
+
+/** A set by itself, the first time that it is sent. */
+async function setOne(
+  db: Queryable,
+  space: SpaceNames,
+  { number, ageMs, lockTimeoutMs }: WriteBatch,
+  item: WriteItem,
+  { storage, prepare }: { storage: Storage; prepare: boolean },
+): Promise<WriteResult> {
+  const { value, packed } = columnsOf(item, storage);
+  const values = [
+    number?.host ?? null,
+    number?.start ?? 0,
+    number?.batch ?? 0,
+    ageMs,
+    lockTimeoutMs,
+    item.key,
+    value,
+    packed,
+    item.ttlMs,
+    arrayLiteral(item.names),
+    item.graceMs ?? null,
+  ];
+  const text = `SELECT ${space.fn('set_one')}($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS told`;
+  const name = `pgcached set ${space.id}`;
+  const { rows } = await db.query(prepare ? { name, text, values } : { text, values });
+  const told = rows[0]?.told as string | null;
+  if (told === null) return { state: 'lost' };
+  const [incarnation = '', xid = '', snapshot = ''] = told.split(' ');
+  return { state: 'done', incarnation, xid, snapshot, results: [], refused: {} };
 }

@@ -120,6 +120,44 @@ test('the same number is taken once, and answered twice', async ({ table }) => {
   assert.is(next.results[0]?.counter, 6);
 });
 
+test('a set by itself does what it does among others, and is answered again under its number', async ({ table }) => {
+  const values = [1, { b: 1, a: [null] }, new Date(0), 'text'];
+  for (const [index, value] of values.entries()) {
+    const ttlMs = index === 0 ? Number.POSITIVE_INFINITY : 5000;
+    const graceMs = index === 1 ? 700 : undefined;
+    const of = (key: string) => ({
+      ...set(key, value, index > 1 ? ['t:default:"q"', 't:default:b'] : [], ttlMs),
+      graceMs,
+    });
+    for (const before of [remove, (key: string) => incr(key, 2)]) {
+      await table.done([before(`alone ${index}`), before(`among ${index}`)]);
+      const number = { host: randomUUID(), start: 1, batch: 1 };
+      const last = (await table.look(undefined)).snapshot;
+      const done = await table.done([of(`alone ${index}`)], { number, ageMs: 300 });
+      assert.equal(await table.done([of(`alone ${index}`)], { number, again: true }), done);
+      assert.equal((await table.look(last)).rows, [
+        { xid: BigInt(done.xid), namespace: 'default', keys: [`alone ${index}`] },
+      ]);
+      await table.done([of(`among ${index}`), set('other', 1)], { ageMs: 300 });
+      const columns =
+        'value, counter, packed, names, op, grace, delta_ms, expires_at - now() BETWEEN $2 AND $3 AS timely';
+      const rows = await table.sql(
+        `SELECT ${columns}, xid = pg_snapshot_xmax(base) AS own, xid::text FROM hyper_cache WHERE key = ANY ($1) ORDER BY key`,
+        [[`alone ${index}`, `among ${index}`], index === 0 ? 'infinity' : '3 s', index === 0 ? 'infinity' : '4.7 s'],
+      );
+      const [{ xid, ...alone } = {}, { xid: _, ...among } = {}] = rows;
+      assert.equal(alone, among);
+      assert.is(alone.timely, true);
+      assert.is(xid, done.xid);
+    }
+  }
+  const gone = await TestTable.open(table.pool.options.connectionString ?? '', { table: 'gone' });
+  await gone.sql('DELETE FROM gone_meta');
+  assert.equal(await gone.write([set('k', 1)]), { state: 'lost' });
+  assert.is((await gone.sql('SELECT FROM gone')).length, 0);
+  await gone.close();
+});
+
 test('a later number, or a later start, shuts out what is earlier', async ({ table }) => {
   const host = randomUUID();
   await table.done([set('late', 'kept')], { number: { host, start: 2, batch: 5 } });
