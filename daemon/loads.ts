@@ -1,8 +1,9 @@
 import { REFUSALS_MAX } from '../shared/load-run.js';
 import { type Base, formatSnapshot, intersection } from '../shared/snapshot.js';
-import type { Fill, FillResult } from '../shared/table/fill.js';
+import type { Fill } from '../shared/table/fill.js';
 import type { Clock } from './clock.js';
 import type { Database } from './database.js';
+import { type FillAnswer, Fills } from './fills.js';
 import type { Follower } from './follower.js';
 import { endOf, Handouts, type LoadFlight } from './handouts.js';
 import type { Leases } from './leases.js';
@@ -41,6 +42,8 @@ export interface LoadsOptions {
   readonly database: Pick<Database, 'fill'>;
   readonly leases: Leases;
   readonly loadTimeoutMs: number;
+  /** Runs something when what this turn of the loop asks for has been asked. */
+  readonly defer: (run: () => void) => void;
   /** The host's last acknowledged write. */
   lastWrite(): HostWrite | undefined;
   /** The same of each namespace on this database: what a load that inherits may read. */
@@ -59,10 +62,12 @@ export interface LoadsOptions {
 export class Loads {
   readonly #options: LoadsOptions;
   readonly #handouts: Handouts<Terms>;
+  readonly #fills: Fills;
 
   constructor(options: LoadsOptions) {
     this.#options = options;
     this.#handouts = new Handouts(options.clock, options.loadTimeoutMs);
+    this.#fills = new Fills(options);
   }
 
   /** A number for somebody who asks now. */
@@ -163,7 +168,7 @@ export class Loads {
   }
 
   async #offer(value: Omit<Fill, 'base' | 'incarnation'>, base: Base | undefined): Promise<Offered> {
-    const { namespace, database, leases, clock, follower } = this.#options;
+    const { leases, follower } = this.#options;
     const lease = leases.grant(value.key);
     if (base === undefined) {
       // The interleaving: a read of the key's old value is out; a load reads a newer source and is answered, not kept; the
@@ -171,20 +176,19 @@ export class Loads {
       leases.end(lease, undefined, 0);
       return 'failed';
     }
-    const sentMs = clock.now();
     const fill = { ...value, base: formatSnapshot(base.snapshot), incarnation: base.incarnation };
-    let result: FillResult | undefined;
+    let answer: FillAnswer | undefined;
     try {
-      result = await database.fill(namespace, [fill]);
+      answer = await this.#fills.offer(fill);
     } catch {
       // Whether it was stored is not known; its base keeps it right if it was.
     }
-    const stored = result?.stored.includes(value.key) ?? false;
-    const keep = stored && follower.follows(base);
-    if (result === undefined) {
+    if (answer === undefined) {
       leases.fail(lease);
       return 'failed';
     }
+    const { stored, sentMs } = answer;
+    const keep = stored && follower.follows(base);
     leases.end(lease, keep ? { ...value, base } : undefined, sentMs + value.ttlMs);
     return stored ? 'stored' : 'refused';
   }

@@ -92,6 +92,7 @@ export class Store implements Namespace {
     this.#loads = new Loads({
       ...parts,
       loadTimeoutMs: options.loadTimeoutMs,
+      defer: options.defer,
       lastWrite: () => this.#writer.lastWrite,
       lastWrites: options.lastWrites,
     });

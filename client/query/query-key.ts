@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { RAW_TYPES } from './raw-result.js';
 import type { QueryRequest } from './request.js';
-import type { Session } from './session.js';
+import { type DriverClient, isIdle, type Session, sessionOf } from './session.js';
 
 /** Whether queries mean the same and get the same there, in rows and in text. */
 export function isSameSession(one: Session, other: Session): boolean {
@@ -30,3 +30,7 @@ export function keyOf({ text, parameters = [] }: QueryRequest, { settings }: Ses
     .digest('base64url');
   return `query ${digest}`;
 }
+
+/** Whether what runs on the connection now runs outside transactions, in the session that was proven. */
+export const isProven = async (client: DriverClient, session: Session): Promise<boolean> =>
+  isIdle(client) && isSameSession(await sessionOf(client), session);

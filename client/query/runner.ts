@@ -10,17 +10,16 @@ import { CatalogEpoch } from './catalog-epoch.js';
 import { type Classified, Classifier, knownFacts } from './classifier.js';
 import { Gate, type OnConnection, type Passage } from './gate.js';
 import type { CheckedPoolOptions } from './options.js';
-import { driverQuery, isSameSession, keyOf } from './query-key.js';
+import { driverQuery, isProven, keyOf } from './query-key.js';
 import { bytesOf, type RawResult, rawResult, resultOf } from './raw-result.js';
 import { checkQueryCache, type QueryCacheOptions, type QueryRequest } from './request.js';
-import { type DriverClient, forgetSession, isIdle, type Session, sessionOf } from './session.js';
+import { type DriverClient, forgetSession, isIdle, type Session } from './session.js';
 import { CacheStats } from './stats.js';
 import { nameInSql, quotedTable, tableNamed, ttlOf } from './table-ttl.js';
 import { withClient } from './with-client.js';
 
 type Known = Extract<Classified, { readonly bypass: undefined }>;
 
-/** A query that may be cached, and how. */
 interface Admitted {
   readonly request: QueryRequest;
   readonly passage: Passage;
@@ -229,46 +228,46 @@ export class QueryRunner {
   }
 
   /** Runs the query on a connection of the pool, and lets the load that runs here depend on what it reads. */
-  #execute({ request, passage, classified }: Admitted, context: LoadContext | undefined): Promise<RawResult> {
+  async #execute({ request, passage, classified }: Admitted, context: LoadContext | undefined): Promise<RawResult> {
     const begunAt = this.#writes;
-    return withClient(this.#pool, async (client) => {
-      const isSame = await this.#follow(client, passage, classified);
-      if (!isSame) context?.skip();
-      const result = rawResult(await client.query(driverQuery(request)));
-      if (bytesOf(result) > this.#options.maxResultBytes) context?.skip();
-      else if (context !== undefined && isSame) this.stats.sets += 1;
-      this.#begunAt.set(result, begunAt);
-      return result;
-    });
+    // Asked while the query runs, but of a load that has begun: its lease hears of all that comes after the answer.
+    const isCurrent = this.#isCurrent(classified);
+    const { isSame, result } = await withClient(this.#pool, async (client) => ({
+      isSame: await isProven(client, passage.session),
+      result: rawResult(await client.query(driverQuery(request))),
+    }));
+    const isFollowed = this.#follow(passage, classified, isSame, isSame && (await isCurrent));
+    if (!isFollowed || bytesOf(result) > this.#options.maxResultBytes) context?.skip();
+    else if (context !== undefined) this.stats.sets += 1;
+    this.#begunAt.set(result, begunAt);
+    return result;
+  }
+
+  /** Whether what was learned of the catalog for it holds; false also where that can't be known. */
+  #isCurrent(classified: Known): Promise<boolean> {
+    const epoch = this.#learnedIn.get(classified);
+    return epoch === undefined ? Promise.resolve(false) : this.#epochs.isStill(epoch).catch(() => false);
   }
 
   /** Whether a query that ran now would run in the session that was proven: it takes the connection that it would be given. */
   #runsAsProven(session: Session): Promise<boolean> {
     return withClient(this.#pool, async (client) => {
-      const isSame = isIdle(client) && isSameSession(await sessionOf(client), session);
+      const isSame = await isProven(client, session);
       if (isSame) this.#different.delete(client);
       return isSame;
     });
   }
 
-  /** What is read on this connection becomes part of what is made of it; or that is not to be kept, where it can't be known. */
-  async #follow(client: DriverClient, { session, place }: Passage, classified: Known): Promise<boolean> {
-    const { tags } = classified;
-    const isSame = isIdle(client) && isSameSession(await sessionOf(client), session);
-    const epoch = this.#learnedIn.get(classified);
-    const isCurrent = isSame && epoch !== undefined && (await this.#epochs.isStill(epoch));
-    if (isSame && !isCurrent) {
-      this.forgetCatalog();
-      loseParts();
-      return false;
-    }
-    if (isSame) {
+  /** What is read becomes part of what is made of it; or that is not to be kept, where it can't be known. @returns whether it can */
+  #follow({ place }: Passage, { tags }: Known, isSame: boolean, isCurrent: boolean): boolean {
+    if (isSame && isCurrent) {
       dependOn(place, [...wholeNames(TABLES_NAMESPACE), ...tags.map((tag) => tagName(TABLES_NAMESPACE, tag))]);
-    } else {
-      this.gate.reset();
-      loseParts();
+      return true;
     }
-    return isSame;
+    if (isSame) this.forgetCatalog();
+    else this.gate.reset();
+    loseParts();
+    return false;
   }
 
   /** The same for a query that the caller runs himself, on a connection that he has checked out. */
@@ -282,14 +281,15 @@ export class QueryRunner {
       bypass: error.message,
     }));
     if (classified.bypass !== undefined) return loseParts();
-    await this.#follow(client, admission, classified);
+    const isSame = await isProven(client, admission.session);
+    this.#follow(admission, classified, isSame, isSame && (await this.#isCurrent(classified)));
   }
 
   /** Asks on a connection of the same session, whose names mean the same. */
   #asking(session: Session, onConnection: OnConnection = (work) => withClient(this.#pool, work)): AskCatalog {
     return (text, values) =>
       onConnection(async (client) => {
-        if (!isIdle(client) || !isSameSession(await sessionOf(client), session)) {
+        if (!(await isProven(client, session))) {
           this.gate.reset();
           throw new CacheError('ERR_DATABASE', "the pool's connections differ in their settings");
         }
