@@ -8,6 +8,8 @@ import type { Space, StatementSettings } from './tasks.js';
 
 /** What a statement may hold to be sent from the main thread: a millisecond of its time, about. */
 export const KEYS_MAX = 64;
+/** Writes may be more: through a worker one of 200 takes the daemon 27 µs, sent from here 21 (docs/performance.md). */
+export const WRITES_MAX = 256;
 export const BYTES_MAX = 64 * 1024;
 const FEW_LOOK_ROWS = 64;
 /** After a read that found more than that, so many of the same namespace go to the workers at once. */
@@ -73,13 +75,13 @@ export class Direct {
   /** @returns undefined where the workers are to do it */
   write(space: Space, batch: WriteBatch): Promise<WriteResult> | undefined {
     const { items, invalidated } = batch;
-    if (items.length + invalidated.length > KEYS_MAX || !areSmall(items)) return undefined;
+    if (items.length + invalidated.length > WRITES_MAX || !areSmall(items)) return undefined;
     return this.#asWrite(() => this.#statements.write(space, batch));
   }
 
   /** @returns undefined where the workers are to do it */
   fill(space: Space, fills: readonly Fill[]): Promise<FillResult> | undefined {
-    if (fills.length > KEYS_MAX || !areSmall(fills)) return undefined;
+    if (fills.length > WRITES_MAX || !areSmall(fills)) return undefined;
     return this.#asWrite(() => this.#statements.fill(space, fills));
   }
 
