@@ -1,7 +1,7 @@
 import { staleness, tooOld, type Verdict } from './check.js';
 import { type KeyDemands, of, partDemands } from './demands.js';
 import type { Look, Read, Violation, Write } from './history.js';
-import { isGraced } from './keys.js';
+import { isGraced, isRegister } from './keys.js';
 import { Staircase } from './staircase.js';
 
 interface Surroundings {
@@ -11,7 +11,8 @@ interface Surroundings {
   readonly looks: readonly Look[];
 }
 
-const NOTHING = new Staircase<Read | Write>();
+type SeenBefore = Pick<Staircase<Read | Write>, 'before'>;
+const NOTHING: SeenBefore = new Staircase<Read | Write>();
 
 type MadeVerdict = Pick<
   Verdict,
@@ -40,6 +41,7 @@ export function checkMade(
   for (const all of reads.values()) {
     const found = all.filter(({ version }) => version !== undefined);
     const ids = new Set(found.map(({ id }) => id));
+    const born = firstSeen(found);
     figures.madeReads += found.length;
     figures.madeHits += found.length - ids.size;
     const seen = new Map<string, Staircase<Read | Write>>();
@@ -53,9 +55,10 @@ export function checkMade(
         const behindUs = staleness(read, version, demands);
         const figure = read.stale === undefined ? 'stalestMadeUs' : 'stalestGraceUs';
         figures[figure] = Math.max(figures[figure], behindUs);
-        // A graced value may end by its ttl alone, and be made anew of parts that its host has not heard of yet.
-        const isFollowed = !isGraced(read.key) || part === read.key;
-        const before = isFollowed ? of(seen, `${read.process} ${part}`) : NOTHING;
+        // A graced value may end by its ttl alone, and be made anew of parts that its host has not heard of yet. The set of a
+        // part is no change of what was made of it, which a value that is made later may be made of.
+        const isFollowed = part === read.key || !(isGraced(read.key) || isRegister(part));
+        const before = isFollowed ? since(born.get(read.id), of(seen, `${read.process} ${part}`)) : NOTHING;
         const violation =
           read.stale === undefined
             ? tooOld(read, version, demands, boundUs, before)
@@ -67,6 +70,23 @@ export function checkMade(
     }
   }
   return { violations, ...figures };
+}
+
+/** When each value was first seen by anybody, by its id. */
+function firstSeen(reads: readonly Read[]): ReadonlyMap<string | undefined, number> {
+  const first = new Map<string | undefined, number>();
+  for (const { id, resp } of reads) first.set(id, Math.min(first.get(id) ?? resp, resp));
+  return first;
+}
+
+/** What a process had seen before there was the value counts for nothing: made later, it may have parts that are older, within the bound. */
+function since(born: number | undefined, seen: SeenBefore): SeenBefore {
+  return {
+    before(instant) {
+      const demand = seen.before(instant);
+      return demand === undefined || demand.at < (born ?? 0) ? undefined : demand;
+    },
+  };
 }
 
 const partsOf = (read: Read): [string, number][] => Object.entries(read.parts ?? {});

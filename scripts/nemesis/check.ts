@@ -7,6 +7,7 @@ import { groupByKey, type KeyDemands, loadedDemands, registerDemands } from './d
 import type { History, Read, Violation, Write } from './history.js';
 import { isGraced, isLoaded, isMade, isQuery, isRegister } from './keys.js';
 import { NEVER_COMMITTED } from './source.js';
+import type { Staircase } from './staircase.js';
 
 export interface Verdict {
   readonly violations: readonly Violation[];
@@ -80,7 +81,7 @@ export function tooOld(
   version: number,
   demands: KeyDemands,
   boundUs: number,
-  seen = demands.seen(read.process),
+  seen: Pick<Staircase<Read | Write>, 'before'> = demands.seen(read.process),
 ): Violation | undefined {
   const late = isRegister(read.key) ? 'bounded staleness' : 'no late fill, bounded staleness';
   const rules = [

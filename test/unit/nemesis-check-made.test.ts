@@ -87,11 +87,19 @@ test('what kills a register kills what was made of it; a newer set and its expir
   assert.equal(broken([set(1, 0), inSql], [made({ [REGISTER]: 1 }, 611, { host: 0 })]), [late]);
 });
 
-test('a process does not go back in any part', () => {
-  const forth = made({ [LOADED]: 2, 'l:1:8': 1 }, 0);
-  assert.equal(broken([], [forth, made({ [LOADED]: 1, 'l:1:8': 2 }, 11)]), ['monotonic reads']);
-  assert.equal(broken([], [forth, made({ [LOADED]: 1 }, 9), made({ [LOADED]: 1 }, 11, { process: 'third' })]), []);
-  assert.equal(broken([], [forth, made({ [LOADED]: 1 }, 11, { key: 'm:1:1:1' })]), []);
+test('a process does not go back to a value with an older part', () => {
+  const forth = made({ [LOADED]: 2, [REGISTER]: 2 }, 0);
+  const old = { id: 'old' };
+  const known = made({ [LOADED]: 1 }, -20, { ...old, process: 'third' });
+  assert.equal(broken([], [known, forth, made({ [LOADED]: 1 }, 11, old)]), ['monotonic reads']);
+  assert.equal(broken([], [forth, made({ [LOADED]: 1 }, 11)]), [], 'made since, of what was not known to be dead');
+  assert.equal(broken([], [known, forth, made({ [LOADED]: 1 }, 9, old)]), [], 'at the same time');
+  assert.equal(broken([], [known, forth, made({ [LOADED]: 1 }, 11, { ...old, process: 'fourth' })]), []);
+  assert.equal(broken([], [known, forth, made({ [LOADED]: 1 }, 11, { ...old, key: 'm:1:1:1' })]), []);
+  const set = (version: number) => write({ kind: 'set', key: REGISTER, version, inv: -90, resp: -80 });
+  const register = { [REGISTER]: 1 };
+  const registers = [made(register, -20, old), forth, made(register, 11, old)];
+  assert.equal(broken([set(1), set(2)], registers), [], 'a set kills nothing');
 });
 
 test('tells how stale the worst was, and how many were found made', () => {
