@@ -217,9 +217,8 @@ export class QueryRunner {
   async #instead(error: unknown, own: { result?: RawResult; error?: unknown }, admitted: Admitted): Promise<RawResult> {
     if (own.error !== undefined) throw own.error;
     if (own.result !== undefined) return own.result;
-    const isCacheAway =
-      error instanceof CacheError && ['ERR_UNAVAILABLE', 'ERR_CLOSED', 'ERR_TIMEOUT'].includes(error.code);
-    if (isCacheAway) throw error;
+    // Of a client that asked to be told (`onUnavailable: 'throw'`). One that was closed was not: queries outlive their cache.
+    if (error instanceof CacheError && ['ERR_UNAVAILABLE', 'ERR_TIMEOUT'].includes(error.code)) throw error;
     return this.#execute(admitted, undefined);
   }
 

@@ -7,11 +7,11 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { cached, cacheMiddleware } from '../../client/http/express.js';
 import { cacheHandler, HttpCache } from '../../client/http/index.js';
-import { LocMemCache, type PgCachedClient } from '../../client/index.js';
-import { sleep, type TestServer, testServer } from '../support/daemon.js';
+import { LocMemCache } from '../../client/index.js';
+import { sleep } from '../support/daemon.js';
 import { listen, serveFetch } from '../support/http-suite/faces.js';
 import type { RunningSite } from '../support/http-suite/site.js';
-import { type TestDatabase, testDatabase } from '../support/postgres.js';
+import { overDaemon } from '../support/over-daemon.js';
 
 const test = suite('http: attacks on real servers');
 /** Express 4 under another name, without types of its own. */
@@ -21,23 +21,7 @@ const EXPRESS = [
   ['Express 4', express4],
 ] as const;
 
-let database: TestDatabase;
-let server: TestServer;
-let client: PgCachedClient;
-
-test.before(async () => {
-  database = await testDatabase();
-  server = await testServer(database.url);
-  client = server.client();
-  await client.ready();
-});
-
-test.after(async () => {
-  await server.close();
-  await database.close();
-});
-
-test.before.each(() => client.clear());
+const over = overDaemon(test);
 
 /** What comes back for these bytes, until the connection ends. */
 async function exchange({ url }: RunningSite, text: string): Promise<string> {
@@ -72,7 +56,7 @@ for (const [name, express] of EXPRESS) {
     test(`${name}: a session cookie that is set at the last moment, ${order} the cache, keeps its page from others`, async () => {
       const app = express();
       if (order === 'before') app.use(lateCookies());
-      app.use(cacheMiddleware({ cache: client, ttl: 60 }));
+      app.use(cacheMiddleware({ cache: over.client, ttl: 60 }));
       if (order === 'behind') app.use(lateCookies());
       app.get('/', async (req, res) => {
         await sleep(20);
@@ -95,7 +79,7 @@ for (const [name, express] of EXPRESS) {
 
   test(`${name}: middleware that adds other fields at the last moment keeps no page out`, async () => {
     const app = express();
-    app.use(lateCookies(), cacheMiddleware({ cache: client, ttl: 60 }), lateCookies());
+    app.use(lateCookies(), cacheMiddleware({ cache: over.client, ttl: 60 }), lateCookies());
     app.get('/', (_req, res) => void res.send('page'));
     const site = await listen(app);
     const get = async () => (await fetch(site.url)).headers.get('x-cache');
@@ -107,12 +91,12 @@ for (const [name, express] of EXPRESS) {
 
   test(`${name}: one cache behind another does not wait for itself`, async () => {
     const app = express();
-    app.use(cacheMiddleware({ cache: client, ttl: 60 }));
+    app.use(cacheMiddleware({ cache: over.client, ttl: 60 }));
     app.get(
       '/',
       cached(
-        { cache: client, ttl: 60 },
-        cached({ cache: client, ttl: 60 }, () => 'page'),
+        { cache: over.client, ttl: 60 },
+        cached({ cache: over.client, ttl: 60 }, () => 'page'),
       ),
     );
     const site = await listen(app);
@@ -176,7 +160,7 @@ for (const [name, express] of EXPRESS) {
 }
 
 test('a web handler sees the host of the request line: it is no page of the Host’s, and https is another site', async () => {
-  const handle = cacheHandler((request) => new Response(request.url), { cache: client, ttl: 60 });
+  const handle = cacheHandler((request) => new Response(request.url), { cache: over.client, ttl: 60 });
   const site = await serveFetch(handle);
   assert.match(await exchange(site, asked('http://evil.example/a')), /http:\/\/evil\.example\/a$/);
   assert.match(await exchange(site, asked('/a')), /http:\/\/good\.example\/a$/);
@@ -187,7 +171,7 @@ test('a web handler sees the host of the request line: it is no page of the Host
 
 test('over a daemon, users who race for one cold page have each his own', async () => {
   const app = express5();
-  app.use(cacheMiddleware({ cache: client, ttl: 60 }));
+  app.use(cacheMiddleware({ cache: over.client, ttl: 60 }));
   app.get('/*path', async (req, res) => {
     await sleep(50);
     const control = { '/max-age': 'max-age=60', '/private': 'private, max-age=60' }[req.path];
@@ -215,14 +199,14 @@ test('over a daemon, users who race for one cold page have each his own', async 
 
 test('over a daemon, ten thousand random queries leave a bounded number of pages', async () => {
   const handle = cacheHandler((request) => new Response(request.url), {
-    cache: client,
+    cache: over.client,
     ttl: 60,
     entriesPerRouteMax: 100,
   });
   for (let from = 0; from < 10_000; from += 500) {
     await Promise.all(Array.from({ length: 500 }, (_, i) => handle(new Request(`http://site.example/?${from + i}`))));
   }
-  assert.is(await client.count(), 100);
+  assert.is(await over.client.count(), 100);
   const again = await handle(new Request('http://site.example/other'));
   assert.is(await again.text(), 'http://site.example/other');
 });

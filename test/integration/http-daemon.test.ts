@@ -8,37 +8,20 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { cacheMiddleware } from '../../client/http/express.js';
 import { cacheHandler, type HttpCacheOptions, purge } from '../../client/http/index.js';
-import type { PgCachedClient } from '../../client/index.js';
-import { eventually, sleep, type TestServer, testServer } from '../support/daemon.js';
+import { eventually, sleep, testServer } from '../support/daemon.js';
 import { listen } from '../support/http-suite/faces.js';
-import { type TestDatabase, testDatabase } from '../support/postgres.js';
+import { overDaemon } from '../support/over-daemon.js';
 
 const test = suite('http over a daemon');
 const CHILD = fileURLToPath(new URL('../support/http-child.js', import.meta.url));
 const PROCESSES = 4;
 const REQUESTS = 500;
 
-let database: TestDatabase;
-let server: TestServer;
-let client: PgCachedClient;
-
-test.before(async () => {
-  database = await testDatabase();
-  server = await testServer(database.url);
-  client = server.client();
-  await client.ready();
-});
-
-test.after(async () => {
-  await server.close();
-  await database.close();
-});
-
-test.before.each(() => client.clear());
+const over = overDaemon(test);
 
 /** An application with one page. */
 async function site(options: HttpCacheOptions, page: () => Promise<Response> | Response) {
-  const handle = cacheHandler(async () => page(), { cache: client, ...options });
+  const handle = cacheHandler(async () => page(), { cache: over.client, ...options });
   return async (url = 'http://site.example/', headers: Record<string, string> = {}) => {
     const response = await handle(new Request(url, { headers }));
     return { text: await response.text(), status: response.status, cache: response.headers.get('x-cache') };
@@ -53,7 +36,7 @@ test(`${REQUESTS} requests at once for a cold page of a second, over ${PROCESSES
   const ports: number[] = [];
   const children: ChildProcess[] = [];
   for (let i = 0; i < PROCESSES; i++) {
-    const child = fork(CHILD, [server.daemon.socketPath], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    const child = fork(CHILD, [over.server.daemon.socketPath], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     child.on('message', (message) => {
       if (message === 'computed') computations++;
       else ports.push(message as number);
@@ -85,33 +68,33 @@ test('a page is dropped by the tags of what it was made of, and by those it name
   let pages = 0;
   const get = await site({ ttl: 60 }, async () => {
     pages++;
-    const part = await client.getOrSet('part', () => 'part', { tags: ['row:1'] });
+    const part = await over.client.getOrSet('part', () => 'part', { tags: ['row:1'] });
     return new Response(`${part} ${pages}`, { headers: { 'surrogate-key': 'shop' } });
   });
   assert.equal(await get(), { text: 'part 1', status: 200, cache: 'MISS' });
   assert.equal(await get(), { text: 'part 1', status: 200, cache: 'HIT' });
-  await client.invalidateTags(['row:1']);
+  await over.client.invalidateTags(['row:1']);
   assert.is((await get()).text, 'part 2');
-  await client.delete('part');
+  await over.client.delete('part');
   assert.is((await get()).text, 'part 3');
-  await purge(client, { tags: ['shop'] });
+  await purge(over.client, { tags: ['shop'] });
   assert.is((await get()).text, 'part 4');
-  await purge(client, { urls: ['https://SITE.example:443/'] });
+  await purge(over.client, { urls: ['https://SITE.example:443/'] });
   assert.is((await get()).text, 'part 5');
   assert.is((await get()).cache, 'HIT');
 });
 
 test('through Express, what the handler reads becomes part of the page as well', async () => {
   const app = express();
-  app.use(cacheMiddleware({ cache: client, ttl: 60 }));
+  app.use(cacheMiddleware({ cache: over.client, ttl: 60 }));
   app.get('/', async (_req, res) => {
-    res.send(String(await client.getOrSet('counted', () => Math.random(), { tags: ['count'] })));
+    res.send(String(await over.client.getOrSet('counted', () => Math.random(), { tags: ['count'] })));
   });
   const running = await listen(app);
   const get = async () => (await fetch(running.url)).text();
   const first = await get();
   assert.is(await get(), first);
-  await client.invalidateTags(['count']);
+  await over.client.invalidateTags(['count']);
   assert.is.not(await get(), first);
   await running.close();
 });
@@ -119,7 +102,7 @@ test('through Express, what the handler reads becomes part of the page as well',
 test('a page that was dropped while Express computed it is for who asked before, and not kept', async () => {
   let pages = 0;
   const app = express();
-  app.use(cacheMiddleware({ cache: client, ttl: 60 }));
+  app.use(cacheMiddleware({ cache: over.client, ttl: 60 }));
   app.get('/', async (_req, res) => {
     const page = `page ${++pages}`;
     await sleep(300);
@@ -133,14 +116,14 @@ test('a page that was dropped while Express computed it is for who asked before,
   // Nobody waits: the handler cannot run again for this request, and it keeps what it has.
   const alone = get();
   await eventually('the page is computed', () => pages === 1);
-  await client.invalidateTags(['row']);
+  await over.client.invalidateTags(['row']);
   assert.equal(await alone, [200, 'page 1']);
   assert.is(pages, 1);
 
   pages = 0;
   const before = get();
   await eventually('the page is computed', () => pages === 1);
-  await client.invalidateTags(['row']);
+  await over.client.invalidateTags(['row']);
   const after = [get(), get(), get()];
   assert.equal(await before, [200, 'page 1']);
   const answers = await Promise.all(after);
@@ -181,7 +164,7 @@ test('stale-if-error; and what was purged is not served stale', async () => {
   isDown = true;
   await sleep(1100);
   for (let i = 0; i < 3; i++) assert.equal(await get(), { text: 'page', status: 200, cache: 'STALE' });
-  await purge(client, { urls: ['http://site.example/'] });
+  await purge(over.client, { urls: ['http://site.example/'] });
   assert.is((await get()).status, 503);
 });
 
@@ -193,7 +176,7 @@ test('a stale page is validated by the handler that made its ETag', async () => 
       const headers = { etag: '"v1"', 'cache-control': 'max-age=1' };
       return seen.at(-1) === '"v1"' ? new Response(null, { status: 304, headers }) : new Response('page', { headers });
     },
-    { cache: client },
+    { cache: over.client },
   );
   const get = async () => {
     const response = await handle(new Request('http://site.example/v'));
@@ -218,7 +201,7 @@ test('coalesce: cluster, grace: 0 and an unknown kind of inherit', async () => {
 
 test('without a daemon every request is answered by its handler', async () => {
   const errors: unknown[] = [];
-  const other = await testServer(database.url);
+  const other = await testServer(over.database.url);
   const away = other.client({ onUnavailable: 'throw', timeoutMs: 500 });
   await away.ready();
   let pages = 0;

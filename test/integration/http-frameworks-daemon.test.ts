@@ -9,39 +9,22 @@ import * as assert from 'uvu/assert';
 import { cacheMiddleware as fastifyCache } from '../../client/http/fastify.js';
 import { cacheMiddleware as honoCache } from '../../client/http/hono.js';
 import { cacheMiddleware as koaCache } from '../../client/http/koa.js';
-import type { PgCachedClient } from '../../client/index.js';
-import { eventually, type TestServer, testServer } from '../support/daemon.js';
+import { eventually } from '../support/daemon.js';
 import { using } from '../support/http-frameworks.js';
 import { listen, serveFetch } from '../support/http-suite/faces.js';
 import type { RunningSite } from '../support/http-suite/site.js';
-import { type TestDatabase, testDatabase } from '../support/postgres.js';
+import { overDaemon } from '../support/over-daemon.js';
 
 const test = suite('http: frameworks over a daemon');
 
-let database: TestDatabase;
-let server: TestServer;
-let client: PgCachedClient;
-
-test.before(async () => {
-  database = await testDatabase();
-  server = await testServer(database.url);
-  client = server.client();
-  await client.ready();
-});
-
-test.after(async () => {
-  await server.close();
-  await database.close();
-});
-
-test.before.each(() => client.clear());
+const over = overDaemon(test);
 
 type Page = () => Promise<{ body: string; control: string }>;
 
 const FRAMEWORKS: Record<string, (page: Page) => Promise<RunningSite>> = {
   async Fastify(page) {
     const app = fastify({ forceCloseConnections: true });
-    app.register(fastifyCache, { cache: client });
+    app.register(fastifyCache, { cache: over.client });
     app.get('/', async (_request, reply) => {
       const { body, control } = await page();
       reply.header('cache-control', control);
@@ -51,7 +34,7 @@ const FRAMEWORKS: Record<string, (page: Page) => Promise<RunningSite>> = {
   },
   async Hono(page) {
     const app = new Hono();
-    app.use(honoCache({ cache: client }));
+    app.use(honoCache({ cache: over.client }));
     app.get('/', async (c) => {
       const { body, control } = await page();
       return c.text(body, 200, { 'cache-control': control });
@@ -60,7 +43,7 @@ const FRAMEWORKS: Record<string, (page: Page) => Promise<RunningSite>> = {
   },
   async Koa(page) {
     const app = new Koa();
-    app.use(koaCache({ cache: client }));
+    app.use(koaCache({ cache: over.client }));
     app.use(async (ctx) => {
       const { body, control } = await page();
       ctx.set('cache-control', control);
@@ -75,14 +58,14 @@ for (const [name, start] of Object.entries(FRAMEWORKS)) {
     let runs = 0;
     const site = start(async () => {
       await sleep(50);
-      const part = await client.getOrSet('part', () => `part ${runs}`, { tags: ['row'] });
+      const part = await over.client.getOrSet('part', () => `part ${runs}`, { tags: ['row'] });
       return { body: `${part}, run ${++runs}`, control: 'max-age=60' };
     });
     await using(site, async (get) => {
       const all = await Promise.all(Array.from({ length: 20 }, () => get('/')));
       assert.equal([...new Set(all.map(({ text }) => text))], ['part 0, run 1']);
       assert.is((await get('/')).cache, 'HIT');
-      await client.invalidateTags(['row']);
+      await over.client.invalidateTags(['row']);
       const { text, cache } = await get('/');
       assert.equal([text, cache], ['part 1, run 2', 'MISS']);
     });

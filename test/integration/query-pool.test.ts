@@ -478,4 +478,16 @@ test('while the daemon is away queries run, each by itself', async ({ open, db }
   await server.close();
 });
 
+test('queries outlive their cache', async ({ a, open }) => {
+  const cache = a.client();
+  const pool = open(a, { cache });
+  await nameOf(pool, 18);
+  assert.ok(await isHit(pool, () => nameOf(pool, 18)));
+  await cache.close();
+  const name = await nameOf(pool, 18);
+  assert.ok(name);
+  assert.is(await isHit(pool, () => nameOf(pool, 18)), false);
+  await pool.end();
+});
+
 test.run();
