@@ -17,6 +17,8 @@ export interface ClientOp<A extends readonly unknown[], R> {
 /** Who asks: the channel of a client. */
 export interface CallOwner {
   readonly namespace: string;
+  /** The database of the namespace; undefined where it lies on none, or on several. */
+  readonly place: string | undefined;
 }
 
 /** One request, from the moment it is asked until it is answered. */

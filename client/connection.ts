@@ -7,7 +7,7 @@ import { readError } from '../shared/wire-error.js';
 import { WireReader } from '../shared/wire-reader.js';
 import { WireWriter } from '../shared/wire-writer.js';
 import { Call, type CallOwner } from './call.js';
-import { loadError } from './failures.js';
+import { illegible, loadError } from './failures.js';
 import type { Link, OpenLink } from './link.js';
 import { HELLO, OPEN } from './ops.js';
 import { PendingCalls } from './pending.js';
@@ -35,8 +35,8 @@ const HELLO_TIMEOUT_MS = 5000;
  *     connecting ── hello answered ──▶ ready ── lost ──▶ away ── hello answered ──▶ ready
  *         └── failed ──▶ away (tries again, with back-off)          close() ──▶ closed, from any
  *
- * What one turn of the loop asks goes out in one write. A loss fails every call that waits, with one reason: a write
- * that was sent may have taken effect, all else has not.
+ * What one turn of the loop asks goes out in one write, or in several where it is much. A loss fails every call that
+ * waits, with one reason: a write that was sent may have taken effect, all else has not.
  */
 export class Connection {
   state: 'connecting' | 'ready' | 'away' | 'closed' = 'connecting';
@@ -106,6 +106,11 @@ export class Connection {
     }
     call.batch = this.#batch;
     if (op.patient === true) call.deadlineTick = this.#ticker.after(call.timeoutMs / 2);
+    // Writes to a table are answered together, a statement for all that came together: they wait for each other.
+    if (this.#requests.isDue && !(op.writes && call.owner?.place !== undefined)) {
+      this.flush();
+      return;
+    }
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
     process.nextTick(flush, this);
@@ -228,15 +233,10 @@ export class Connection {
         call.resolve(result);
       }
     } catch (error) {
-      const illegible = error instanceof CacheError && error.code === 'ERR_PROTOCOL';
-      call.reject(illegible ? this.#illegible(call, error) : error);
-      if (illegible) throw error;
+      const isIllegible = error instanceof CacheError && error.code === 'ERR_PROTOCOL';
+      call.reject(isIllegible ? illegible(this.path, call.op.writes, error) : error);
+      if (isIllegible) throw error;
     }
-  }
-
-  #illegible(call: Call, cause: CacheError): CacheError {
-    const problem = `the daemon at ${this.path} gave an answer that cannot be read: ${cause.message}`;
-    return new CacheError(call.op.writes ? 'ERR_UNKNOWN_OUTCOME' : 'ERR_UNAVAILABLE', problem, cause);
   }
 
   #lost(cause: Error | undefined): void {

@@ -2,6 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { pack, unpack } from '../shared/codec.js';
 import { CacheError } from '../shared/errors.js';
 
+/** What a call is rejected with whose answer breaks the protocol: a write may have taken effect. */
+export function illegible(path: string, isWrite: boolean, cause: CacheError): CacheError {
+  const problem = `the daemon at ${path} gave an answer that cannot be read: ${cause.message}`;
+  return new CacheError(isWrite ? 'ERR_UNKNOWN_OUTCOME' : 'ERR_UNAVAILABLE', problem, cause);
+}
+
 /** What a load threw, on its way to all who wait for it: through the daemon, which does not look into it. */
 interface Parcel {
   readonly process: string;

@@ -12,9 +12,6 @@ import { SessionNear } from './session-near.js';
 
 export type WriteReply<T> = (writer: WireWriter, id: number, result: T) => void;
 
-/** Replies that wait for no end of the turn. */
-const FLUSH_BYTES = 64 * 1024;
-
 /** How long a closing connection may take to read its goodbye. */
 const GOODBYE_MS = 1000;
 
@@ -195,8 +192,7 @@ export class Session implements Holder {
       return;
     }
     if (unread > this.context.limits.unreadBytesPause && this.#stallTimer === undefined) this.#pause();
-    // The client reads while we go on; and a slab stays small enough for the processor's cache.
-    if (this.#replies.bytes >= FLUSH_BYTES) this.#flush();
+    if (this.#replies.isDue) this.#flush();
     else this.#flushSoon();
   }
 
