@@ -79,11 +79,16 @@ function packItem(value: unknown): Buffer {
 }
 
 /** Small values are copied to the same place each time: msgpackr needs a DataView, which takes longer to make. */
-const scratch = Buffer.allocUnsafeSlow(4096);
+const scratch = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** A Buffer, so that Buffers come out of it, and never the caller's own, because msgpackr leaves a property on it. */
 function sourceOf(bytes: Uint8Array): Buffer {
-  if (bytes.length > scratch.length) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return bytes.length > scratch.length ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) : copyOf(bytes);
+}
+
+/** Where the memory is written to as well. */
+function copyOf(bytes: Uint8Array): Buffer {
+  if (bytes.length > scratch.length) return Buffer.from(bytes);
   scratch.set(bytes);
   return scratch;
 }
@@ -116,7 +121,7 @@ function bodyOf(bytes: Uint8Array, type: number): Uint8Array {
 
 function unpackRecordForm(bytes: Uint8Array): unknown {
   const body = bodyOf(bytes, RECORDS_TYPE);
-  return unpackRecords(sourceOf(body), body.length);
+  return unpackRecords(copyOf(body), body.length);
 }
 
 function unpackRich(bytes: Uint8Array): unknown {

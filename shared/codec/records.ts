@@ -1,6 +1,6 @@
 import { Packr, Unpackr } from 'msgpackr';
 import { LIMIT } from '../protocol.js';
-import { RECORD_FIELDS_MAX, scan } from './scan.js';
+import { RECORD_FIELDS_MAX, scan, shapeCount, shapeEnds, shapeStarts } from './scan.js';
 
 /**
  * The record form, for lists of objects of one shape: msgpackr's records, inside one MessagePack extension item of a type
@@ -39,11 +39,58 @@ export function packRecords(value: unknown): Buffer | undefined {
 }
 
 /**
- * @param source one item of records from 0, whose memory is not the caller's: msgpackr leaves a property on it
+ * @param source one item of records from 0, whose memory is not the caller's: it is written to, and msgpackr leaves a
+ *   property on it
  * @throws RangeError where it is none
  */
 export function unpackRecords(source: Buffer, end: number): unknown {
   const problem = scan(source, end, LIMIT.valueDepthMax, true);
   if (problem !== undefined) throw new RangeError(problem);
-  return unpackr.unpack(source, end);
+  const reader = shapeCount === 0 ? undefined : readerOf(source);
+  return reader === undefined ? unpackr.unpack(source, end) : reader.unpack(source, withoutShapes(source, end));
+}
+
+/** Sets of shapes whose readers are kept, and the bytes of the definitions of one. */
+const READERS_MAX = 256;
+const SHAPES_BYTES_MAX = 2048;
+
+/** By the definitions that a value begins its records with: the readers that they were compiled to, oldest first. */
+const readers = new Map<string, Unpackr>();
+
+/**
+ * msgpackr makes readers anew for each value that defines its shapes, which takes as long as reading 10 records. Values
+ * of one kind begin with the same definitions: these are looked up as they stand, and left out of what is read.
+ * @param source as it was scanned last
+ * @returns undefined where the definitions are long, or define one id twice
+ */
+function readerOf(source: Buffer): Unpackr | undefined {
+  let definitions = '';
+  for (let shape = 0; shape < shapeCount; shape++) {
+    definitions += source.toString('latin1', shapeStarts[shape], shapeEnds[shape]);
+  }
+  const known = readers.get(definitions);
+  if (known !== undefined || definitions.length > SHAPES_BYTES_MAX) return known;
+  const structures: string[][] = [];
+  for (let shape = 0; shape < shapeCount; shape++) {
+    const id = source[shapeStarts[shape]! + 2]! & 0x3f;
+    if (structures[id] !== undefined) return undefined;
+    structures[id] = unpackr.unpack(Buffer.from(source.subarray(shapeStarts[shape]! + 3, shapeEnds[shape])));
+  }
+  if (readers.size >= READERS_MAX) readers.delete(readers.keys().next().value!);
+  const reader = new Unpackr({ useRecords: true, copyBuffers: true, structures });
+  readers.set(definitions, reader);
+  return reader;
+}
+
+/** Leaves the definitions out, but for their ids: each then begins a record like any other. @returns the new end */
+function withoutShapes(source: Buffer, end: number): number {
+  let to = shapeStarts[0]!;
+  for (let shape = 0; shape < shapeCount; shape++) {
+    source[to++] = source[shapeStarts[shape]! + 2]!;
+    const from = shapeEnds[shape]!;
+    const until = shape + 1 < shapeCount ? shapeStarts[shape + 1]! : end;
+    source.copyWithin(to, from, until);
+    to += until - from;
+  }
+  return to;
 }

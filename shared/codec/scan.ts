@@ -20,6 +20,10 @@ export const RECORD_FIELDS_MAX = 256;
 /** By id, of the value that is being looked at: how many fields a record has; NOT_DEFINED while it has no shape. */
 const recordFields = new Int16Array(RECORD_SHAPES_MAX);
 const NOT_DEFINED = -1;
+/** Of the value that was scanned last: where the definitions of its shapes begin and end, and how many there are. */
+export const shapeStarts = new Uint32Array(RECORD_SHAPES_MAX);
+export const shapeEnds = new Uint32Array(RECORD_SHAPES_MAX);
+export let shapeCount = 0;
 
 const PROTO = Buffer.from('__proto__');
 
@@ -35,8 +39,9 @@ export function scan(bytes: Buffer, end: number, depthMax: number, records = fal
   let depth = 0;
   let left = 1;
   let inMap = false;
-  let shapes = 0;
   if (records) recordFields.fill(NOT_DEFINED);
+  shapeCount = 0;
+  const fixed = records ? FIXED_AMONG_RECORDS : FIXED;
   for (;;) {
     while (left === 0) {
       if (depth === 0) return position === end ? undefined : 'bytes follow the value';
@@ -48,7 +53,15 @@ export function scan(bytes: Buffer, end: number, depthMax: number, records = fal
     if (position >= end) return CUT;
     const token = bytes[position]!;
     // A map's items come in pairs, so an odd number is left after a key.
-    if (inMap && (left & 1) === 1) {
+    const isKey = inMap && (left & 1) === 1;
+    const fixedSize = fixed[token]!;
+    // Nearly all items are short scalars, and nearly no key begins as the forbidden one does: half of the time of a scan.
+    if (fixedSize > 0 && (!isKey || ((token & 0xe0) === 0xa0 && bytes[position + 1] !== PROTO[0]))) {
+      position += fixedSize;
+      if (position > end) return CUT;
+      continue;
+    }
+    if (isKey) {
       const header = stringHeader(token);
       if (header === 0) return 'a key is not a string';
       if (isProto(bytes, position, token, header, end)) return 'a key is __proto__';
@@ -60,9 +73,11 @@ export function scan(bytes: Buffer, end: number, depthMax: number, records = fal
       count = recordFields[token & 0x3f]!;
       if (count === NOT_DEFINED) return 'a record has no shape';
     } else if (records && token === 0xd4 && bytes[position + 1] === TYPE_RECORD) {
-      if (++shapes > RECORD_SHAPES_MAX) return 'it has too many shapes of records';
+      if (shapeCount >= RECORD_SHAPES_MAX) return 'it has too many shapes of records';
       size = shapeSize(bytes, position, end);
       if (size > 0) count = recordFields[bytes[position + 2]! & 0x3f]!;
+      shapeStarts[shapeCount] = position;
+      shapeEnds[shapeCount++] = position + size;
     } else {
       size = itemSize(bytes, position, token, end);
     }
@@ -159,6 +174,14 @@ const SIZES = Int8Array.of(
   ...[-1, -2, -4], // str 8, 16, 32
   ...[3, 5, 3, 5], // array 16, 32; map 16, 32
 );
+
+/** By token: the size of an item that its token alone tells and that holds no others; 0 for all else. */
+const FIXED = Uint8Array.from({ length: 256 }, (_, token) => {
+  if (token < 0x80 || token >= 0xe0) return 1;
+  if (token < 0xa0) return 0;
+  return token < 0xc0 ? 1 + (token & 0x1f) : Math.max(0, SIZES[token - 0xc0]!) * (token < 0xdc ? 1 : 0);
+});
+const FIXED_AMONG_RECORDS = FIXED.map((size, token) => (token >= 0x40 && token < 0x80 ? 0 : size));
 
 const TYPE_UNDEFINED = 0x00;
 const TYPE_TIMESTAMP = 0xff;

@@ -193,6 +193,23 @@ test('records: shapes that are none, missing, too many or too wide, and names th
   rejects(bytes(0x92, ...SHAPE_A, 1, 0x40, 2));
 });
 
+test('records: shapes that are defined twice, defined again, or never used', () => {
+  const shape = (id: number, name: string) => [0xd4, 0x72, id, 0x91, 0xa1, name] as const;
+  const twice = records(0x93, ...SHAPE_A, 1, 0x40, 2, ...shape(0x40, 'b'), 3);
+  const same = records(0x92, ...SHAPE_A, 1, ...SHAPE_A, 2);
+  const apart = records(0x93, ...shape(0x7f, 'c'), 1, ...shape(0x45, 'd'), ...SHAPE_A, 2, 0x7f, 3);
+  for (let again = 0; again < 5; again++) {
+    assert.deepEqual(unpack(twice), [{ a: 1 }, { a: 2 }, { b: 3 }]);
+    assert.deepEqual(unpack(same), [{ a: 1 }, { a: 2 }]);
+    assert.deepEqual(unpack(apart), [{ c: 1 }, { d: { a: 2 } }, { c: 3 }]);
+    // What another value has defined is nothing to this one.
+    rejects(records(0x92, ...SHAPE_A, 1, 0x7f, 2), /no shape/);
+    rejects(records(0x7f, 1), /no shape/);
+    // No shape at all: an empty list in the record form.
+    assert.deepEqual(unpack(records(0x90)), []);
+  }
+});
+
 test('records: names that are code are names', () => {
   const name = "a:r()})};throw 1;//'`";
   const rows = Array.from({ length: 9 }, (_, i) => ({ [name]: i, "']": i, constructor: i }));

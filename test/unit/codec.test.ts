@@ -277,4 +277,25 @@ test('the record form keeps what the plain form keeps, and a value that was pack
   assertSame(unpack(before), rows(50));
 });
 
+test('values of more kinds than readers are kept for, in turns, and each time again', () => {
+  const kinds = Array.from({ length: 300 }, (_, kind) =>
+    rows(4).map((row) => ({ ...row, [`of kind ${kind}`]: kind, nested: { [`n${kind % 7}`]: row.nested } })),
+  );
+  const packed = kinds.map((kind) => pack(kind));
+  assert.equal(packed.every(isRecords), true);
+  for (let turn = 0; turn < 3; turn++) {
+    for (const [kind, bytes] of packed.entries()) assertSame(unpack(bytes), kinds[kind]);
+    for (let again = 0; again < 5; again++) assertSame(unpack(packed[0]!), kinds[0]);
+  }
+});
+
+test('reading leaves the bytes as they are, however many', () => {
+  for (const count of [4, 50, 2_000, 20_000]) {
+    const bytes = pack(rows(count));
+    const copy = Buffer.from(bytes);
+    for (let again = 0; again < 3; again++) assertSame(unpack(bytes), rows(count));
+    assert.ok(copy.equals(bytes), `${count} rows`);
+  }
+});
+
 test.run();
