@@ -1,6 +1,7 @@
 import { CacheError } from '../errors.js';
 import { coreTables, incarnateFunction, lookFunction, trimFunctions } from './core-sql.js';
 import { foreignTriggers } from './foreign-sql.js';
+import { incrFunction } from './incr-sql.js';
 import { invalidateFunction } from './invalidate-sql.js';
 import { type CoreNames, coreNames, type SpaceNames, spaceNames, splitTable } from './names.js';
 import { type PoolLike, type Queryable, transaction } from './queryable.js';
@@ -41,6 +42,7 @@ const SPACE_MIGRATIONS: readonly ((core: CoreNames, space: SpaceNames, logged: b
     fillFunction(core, space, logged) +
     invalidateFunction(core, space),
   (core, space, logged) => setFunction(core, space, logged),
+  (core, space, logged) => incrFunction(core, space, logged),
 ];
 
 export const CORE_VERSION = CORE_MIGRATIONS.length;

@@ -1,4 +1,5 @@
 import { type Arrays, PLAIN_ARRAYS, unlessEmpty } from './binary.js';
+import { incrOne } from './incr.js';
 import type { SpaceNames } from './names.js';
 import type { Queryable } from './queryable.js';
 import { DELETED_NOTHING, WRITE_OP } from './space-sql.js';
@@ -82,8 +83,10 @@ export async function writeBatch(
 ): Promise<WriteResult> {
   const { number, items } = batch;
   const [first] = items;
-  const isOneSet = first?.op === 'set' && items.length === 1 && batch.invalidated.length === 0;
-  if (isOneSet && !batch.again) return setOne(db, space, batch, first, options);
+  if (first !== undefined && items.length === 1 && batch.invalidated.length === 0 && !batch.again) {
+    if (first.op === 'set') return setOne(db, space, batch, first, options);
+    if (first.op === 'incr') return incrOne(db, space, batch, first, options.prepare);
+  }
   const { arrays = PLAIN_ARRAYS } = options;
   const columns = items.map((item) => columnsOf(item, options.storage));
   const values = [

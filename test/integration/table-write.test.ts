@@ -4,6 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DatabaseFailure } from '../../shared/table/failure.js';
 import { NUMBER_TAKEN } from '../../shared/table/space-sql.js';
+import type { WriteItem } from '../../shared/table/write.js';
 import { eventually, sleep } from '../support/daemon.js';
 import { type TestDatabase, testDatabase } from '../support/postgres.js';
 import { random as randomOf } from '../support/random.js';
@@ -158,6 +159,91 @@ test('a set by itself does what it does among others, and is answered again unde
   await gone.close();
 });
 
+test('an increment by itself does what it does among others, and is answered again under its number', async ({
+  table,
+}) => {
+  const max = Number.MAX_SAFE_INTEGER;
+  const carrying = (key: string) => ({ ...set(key, { a: 1 }, ['t:default:carried'], 1), graceMs: 1 });
+  const cases: Record<string, readonly ((key: string) => WriteItem)[]> = {
+    absent: [],
+    counting: [(key) => incr(key, 5)],
+    'from zero': [(key) => incr(key, 2), (key) => incr(key, -2)],
+    expired: [(key) => incr(key, 5, 1)],
+    'of a value that expired': [carrying],
+    killed: [(key) => incr(key, 5)],
+    deleted: [(key) => incr(key, 5), remove],
+    value: [(key) => set(key, 'no counter', ['t:default:carried'])],
+    full: [(key) => incr(key, max)],
+    'full, and expired': [(key) => incr(key, max, 1)],
+    'nearly full': [(key) => incr(key, max - 3)],
+    negative: [(key) => incr(key, -max)],
+  };
+  for (const [name, before] of Object.entries(cases)) {
+    for (const item of before) await table.done([item(`alone ${name}`), item(`among ${name}`)]);
+    if (name === 'killed') await table.invalidate(`k:default:alone ${name}`, `k:default:among ${name}`);
+    await sleep(5);
+    const number = { host: randomUUID(), start: 1, batch: 1 };
+    const last = (await table.look(undefined)).snapshot;
+    const item = (key: string) => incr(`${key} ${name}`, 3, 5000);
+    const done = await table.done([item('alone')], { number, ageMs: 300 });
+    assert.equal(await table.done([item('alone')], { number, again: true }), done, name);
+    const news = (await table.look(last)).rows;
+    const { results, refused } = await table.done([item('among'), set('other', 1)], { ageMs: 300 });
+    assert.equal(
+      [done.results.map((result) => ({ ...result, key: '' })), Object.values(done.refused)],
+      [results.map((result) => ({ ...result, key: '' })), Object.values(refused)],
+      name,
+    );
+    const starts = done.results[0]?.counter === 3;
+    assert.equal(news, starts ? [{ xid: BigInt(done.xid), namespace: 'default', keys: [`alone ${name}`] }] : [], name);
+    const columns = `value, counter, packed, names, op, grace, delta_ms, xid = pg_snapshot_xmax(base) AS own,
+      CASE WHEN expires_at - now() BETWEEN '3 s' AND '4.7 s' THEN 'new' WHEN expires_at > now() THEN 'old' END AS expiry`;
+    const [{ xid, ...alone } = {}, { xid: _, ...among } = {}] = await table.sql(
+      `SELECT ${columns}, xid::text FROM hyper_cache WHERE key = ANY ($1) ORDER BY key`,
+      [[`alone ${name}`, `among ${name}`]],
+    );
+    assert.equal(alone, among, name);
+    if (done.results.length > 0) assert.is(xid, done.xid, name);
+  }
+  const gone = await TestTable.open(table.pool.options.connectionString ?? '', { table: 'gone_too' });
+  await gone.sql('DELETE FROM gone_too_meta');
+  assert.equal(await gone.write([incr('k')]), { state: 'lost' });
+  assert.is((await gone.sql('SELECT FROM gone_too')).length, 0);
+  await gone.close();
+});
+
+test('an increment that waits for the row of its counter asks all again of what it finds then', async ({ table }) => {
+  const ends: readonly [string, string, number | string][] = [
+    ['counts on', `UPDATE hyper_cache SET counter = 40, xid = pg_current_xact_id() WHERE key = $1`, 41],
+    [
+      'refuses',
+      `UPDATE hyper_cache SET counter = NULL, value = '1', xid = pg_current_xact_id() WHERE key = $1`,
+      'not a counter',
+    ],
+    ['starts over', `UPDATE hyper_cache SET expires_at = '-infinity', xid = pg_current_xact_id() WHERE key = $1`, 1],
+    ['starts', `DELETE FROM hyper_cache WHERE key = $1`, 1],
+    ['is not the first', `INSERT INTO hyper_cache (key, counter, expires_at) VALUES ($1, 40, 'infinity')`, 41],
+  ];
+  for (const [key, sql, expected] of ends) {
+    if (!sql.startsWith('INSERT')) await table.done([incr(key, 7)]);
+    const holder = await table.pool.connect();
+    try {
+      await holder.query('BEGIN');
+      await holder.query(sql, [key]);
+      const asked = table.done([incr(key)]);
+      await eventually('a statement that waits', async () => {
+        const waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        return (await table.sql(waiting)).length === 1;
+      });
+      await holder.query('COMMIT');
+      const { results, refused } = await asked;
+      assert.is(results[0]?.counter ?? refused[key], expected, key);
+    } finally {
+      holder.release();
+    }
+  }
+});
+
 test('a later number, or a later start, shuts out what is earlier', async ({ table }) => {
   const host = randomUUID();
   await table.done([set('late', 'kept')], { number: { host, start: 2, batch: 5 } });
@@ -166,12 +252,11 @@ test('a later number, or a later start, shuts out what is earlier', async ({ tab
     { host, start: 1, batch: 9 },
   ]) {
     assert.equal(await table.write([set('late', 'no')], { number, again: true }), { state: 'superseded' });
-    try {
-      await table.write([set('late', 'no')], { number });
-      assert.unreachable();
-    } catch (error) {
+    for (const items of [[set('late', 'no')], [incr('late n')], [set('late', 'no'), incr('late n')]]) {
+      const error = await table.write(items, { number }).catch((e) => e);
       assert.ok(error instanceof DatabaseFailure && error.sqlState === NUMBER_TAKEN, String(error));
     }
+    assert.is((await table.sql("SELECT FROM hyper_cache WHERE key = 'late n'")).length, 0);
     assert.is((await table.read('late')).value, 'kept');
   }
   await table.done([set('late', 'next')], { number: { host, start: 3, batch: 1 } });
