@@ -24,7 +24,7 @@ import { parts, readAll } from './many.js';
 import * as ops from './ops.js';
 import { type CheckedConnectOptions, type ConnectOptions, checkConnectOptions } from './options.js';
 import { isInheriting } from './parts.js';
-import { type CacheTransaction, runTransaction, type TransactionClient } from './transaction.js';
+import { type CacheTransaction, refuseInTransaction, runTransaction, type TransactionClient } from './transaction.js';
 
 /** A client of the daemon for one namespace; made by {@link connect}. Every call has a deadline of `timeoutMs`. */
 export class PgCachedClient implements Cache {
@@ -162,10 +162,20 @@ export class PgCachedClient implements Cache {
   }
 
   getOrSet<T>(key: string, load: Load<T>, options?: Ttl | GetOrSetOptions): Promise<T>;
-  async getOrSet(key: string, load: Load<unknown>, options?: Ttl | GetOrSetOptions): Promise<unknown> {
-    const stored = storedKey(key);
-    checkLoad(load);
-    return this.#loader.getOrSet(stored, load, checkLoadOptions(options));
+  /** Not async, as `get` is not. What the near tier has is looked up first, but given only to a call that is right. */
+  getOrSet(key: string, load: Load<unknown>, options?: Ttl | GetOrSetOptions): Promise<unknown> {
+    try {
+      const isShort = isStoredAsItIs(key);
+      const held = isShort ? this.#caller.nearFor(key)?.get(key) : undefined;
+      const stored = held === undefined ? storedKey(key) : key;
+      checkLoad(load);
+      const checked = checkLoadOptions(options);
+      refuseInTransaction();
+      const found = isShort ? held : this.#caller.nearFor(stored)?.get(stored);
+      return found === undefined ? this.#loader.getOrSet(stored, load, checked) : Promise.resolve(found);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**

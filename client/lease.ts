@@ -56,15 +56,15 @@ export async function askLease(
   options: { beta: number; isClusterWide: boolean },
 ): Promise<Leased<unknown>> {
   refuseInTransaction();
+  const reader = caller.reader();
   let answer: LoadAnswer;
   try {
-    answer = await caller.askLoad(key, options.isClusterWide ? FLAG.cluster : 0, 0, options.beta);
+    answer = await caller.askLoad(key, options.isClusterWide ? FLAG.cluster : 0, 0, options.beta, reader);
   } catch (error) {
-    caller.reader()?.lose();
+    reader?.lose();
     if (error instanceof LoadSkipped || caller.degrades(error)) return { value: undefined, lease: NOWHERE };
     throw error;
   }
-  const reader = caller.reader();
   reader?.keys([key]);
   if (answer.kind === 'nothing') {
     reader?.lose();

@@ -5,10 +5,9 @@ import { FLAG } from '../shared/protocol.js';
 import type { Caller } from './caller.js';
 import { LoadSkipped, packSkipped, packThrown } from './failures.js';
 import { ABANDON, FILL, type LoadAnswer, STALE } from './load-ops.js';
-import { within } from './parts.js';
+import { type PartReader, within } from './parts.js';
 import { withPatience } from './patience.js';
 import { Running } from './running.js';
-import { refuseInTransaction } from './transaction.js';
 
 type Granted = Extract<LoadAnswer, { kind: 'load' }>;
 
@@ -55,39 +54,59 @@ export class Loader {
     this.#abort.abort(reason);
   }
 
-  async getOrSet(key: string, load: Load<unknown>, options: CheckedLoadOptions): Promise<unknown> {
-    refuseInTransaction();
-    const held = this.#caller.nearFor(key)?.get(key);
-    if (held !== undefined) return held;
-    const { softTimeoutMs, hardTimeoutMs } = options;
-    const work = this.#answer(key, load, options, ++this.#calls);
-    const isPatient = softTimeoutMs === undefined && hardTimeoutMs === undefined;
+  /**
+   * Not async, nor is anything that a hit passes through: it is the promise of the daemon's answer, and one that is derived from
+   * it. What comes after an answer is derived, too, and not begun where the answer is read: so it runs in the async context of
+   * its caller (a load may read what he keeps in an AsyncLocalStorage), and in a turn of its own (a connection that is lost fails
+   * all its calls, one after the other, before any of them begins a load of its own).
+   * @param key in its stored form; the near tier does not have it
+   */
+  getOrSet(key: string, load: Load<unknown>, options: CheckedLoadOptions): Promise<unknown> {
+    const { softTimeoutMs, hardTimeoutMs, isClusterWide, inherit, graceMs = 0, beta } = options;
+    const call = ++this.#calls;
+    const reader = this.#caller.reader();
+    const flags = (isClusterWide ? FLAG.cluster : 0) | (inherit === false ? 0 : FLAG.inherits);
+    const asked = this.#caller.askLoad(key, flags, graceMs, beta, reader);
+    const failed = (error: unknown) => this.#failed(key, load, options, call, reader, error);
+    if (softTimeoutMs === undefined && hardTimeoutMs === undefined) {
+      return asked.then(
+        (answer) => {
+          reader?.keys([key]);
+          return answer.kind === 'value' ? answer.value : tell(this.#answered(key, answer, load, options), options);
+        },
+        (error) => tell(failed(error), options),
+      );
+    }
+    const work = asked.then((answer) => {
+      reader?.keys([key]);
+      return this.#answered(key, answer, load, options);
+    }, failed);
     const late = () => new CacheError('ERR_TIMEOUT', `no value within the softTimeout of ${softTimeoutMs} ms`);
     const instead = () => this.#underGrace(key, options, late);
-    const answer = await (isPatient ? work : withPatience(work, { softTimeoutMs, hardTimeoutMs, instead }));
-    if (answer.staleBecause !== undefined) options.onStale?.(answer.staleBecause.reason);
-    return answer.value;
+    return tell(withPatience(work, { softTimeoutMs, hardTimeoutMs, instead }), options);
   }
 
-  async #answer(key: string, load: Load<unknown>, options: CheckedLoadOptions, call: number): Promise<Answer> {
-    const reader = this.#caller.reader();
-    let answer: LoadAnswer;
-    try {
-      const flags = (options.isClusterWide ? FLAG.cluster : 0) | (options.inherit === false ? 0 : FLAG.inherits);
-      answer = await this.#caller.askLoad(key, flags, options.graceMs ?? 0, options.beta);
-    } catch (error) {
-      if (error instanceof LoadSkipped) return this.#loadAlone(key, load, options);
-      if (this.#caller.degrades(error)) return { value: await this.#loadLocally(key, load, options, call) };
-      reader?.lose();
-      throw error;
-    }
-    reader?.keys([key]);
+  async #answered(key: string, answer: LoadAnswer, load: Load<unknown>, options: CheckedLoadOptions): Promise<Answer> {
     if (answer.kind === 'load' && answer.isCurrent) {
       // What becomes of a refresh is told to those who wait for it, if anybody does; and it is no part of anything here.
       void within(undefined, () => this.#carryOut(key, answer, load, options)).catch(() => {});
       return { value: answer.value };
     }
     return this.#follow(key, answer, load, options);
+  }
+
+  async #failed(
+    key: string,
+    load: Load<unknown>,
+    options: CheckedLoadOptions,
+    call: number,
+    reader: PartReader | undefined,
+    error: unknown,
+  ): Promise<Answer> {
+    if (error instanceof LoadSkipped) return this.#loadAlone(key, load, options);
+    if (this.#caller.degrades(error)) return { value: await this.#loadLocally(key, load, options, call) };
+    reader?.lose();
+    throw error;
   }
 
   async #follow(key: string, answer: LoadAnswer, load: Load<unknown>, options: CheckedLoadOptions): Promise<Answer> {
@@ -214,4 +233,11 @@ export class Loader {
     this.#abandon(token, epoch, packThrown(error));
     throw error;
   }
+}
+
+/** The value of an answer; whoever asked to be told that it is one under grace is told first. */
+async function tell(work: Promise<Answer>, { onStale }: CheckedLoadOptions): Promise<unknown> {
+  const { value, staleBecause } = await work;
+  if (staleBecause !== undefined) onStale?.(staleBecause.reason);
+  return value;
 }

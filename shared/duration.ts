@@ -14,6 +14,10 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 
 const DURATION = /^(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h|d|w)$/;
 
+/** A program writes few durations, and gives them to each of its calls, hits included. */
+const parsed = new Map<string, number>();
+const PARSED_MAX = 256;
+
 /** A hundred years. What lives longer counts as living for ever: sums with it would leave the range of timestamps. */
 export const FOREVER_MS = 100 * 365.25 * UNIT_MS.d!;
 
@@ -31,8 +35,14 @@ export function ttlToMs(ttl: unknown, name = 'ttl'): number {
 
 function durationToMs(text: unknown, name: string): number {
   if (typeof text !== 'string') throw new CacheError('ERR_INVALID_TTL', `${name} is ${given(text)}`);
+  const known = parsed.get(text);
+  if (known !== undefined) return known;
   const match = DURATION.exec(text);
-  if (match !== null) return Number(match[1]) * UNIT_MS[match[2]!]!;
+  if (match !== null) {
+    const ms = Number(match[1]) * UNIT_MS[match[2]!]!;
+    if (parsed.size < PARSED_MAX) parsed.set(text, ms);
+    return ms;
+  }
   const isNumber = text.length < 20 && /^\d+(\.\d+)?$/.test(text);
   const hint = isNumber ? `without a unit (${given(`${text}s`)} or the number ${text} for seconds)` : '';
   throw new CacheError('ERR_INVALID_TTL', `${name} is ${given(text)} ${hint}`.trim());
@@ -42,7 +52,7 @@ function durationToMs(text: unknown, name: string): number {
 export interface CheckedSetOptions {
   /** undefined for the default of the backend or namespace */
   readonly ttlMs: number | undefined;
-  readonly tags: string[];
+  readonly tags: readonly string[];
   readonly graceMs: number | undefined;
 }
 
@@ -56,14 +66,23 @@ export function setOptions(
   known: readonly string[] | 'any' = SET_OPTIONS,
 ): CheckedSetOptions {
   if (options === undefined) return { ttlMs: undefined, tags: [], graceMs: undefined };
-  if (typeof options !== 'object' || options === null || Array.isArray(options) || options instanceof Date) {
-    return { ttlMs: ttlToMs(options), tags: [], graceMs: undefined };
-  }
+  if (!isOptions(options)) return { ttlMs: ttlToMs(options), tags: [], graceMs: undefined };
   if (known !== 'any') checkOptionNames(options, known);
   const { ttl, tags, grace } = options;
   return {
     ttlMs: ttl === undefined ? undefined : ttlToMs(ttl),
     tags: checkTags(tags),
-    graceMs: grace === undefined ? undefined : grace === 0 ? 0 : ttlToMs(grace, 'grace'),
+    graceMs: zeroOr(grace, 'grace'),
   };
+}
+
+/** Whether it is an object of options, and no TTL, be it a good one. */
+export function isOptions<O extends object>(options: Ttl | O): options is O {
+  return typeof options === 'object' && options !== null && !Array.isArray(options) && !(options instanceof Date);
+}
+
+/** @throws CacheError ERR_INVALID_TTL for what is neither undefined, nor 0, nor a TTL */
+export function zeroOr(ttl: unknown, name: string): number | undefined {
+  if (ttl === undefined) return undefined;
+  return ttl === 0 ? 0 : ttlToMs(ttl, name);
 }

@@ -1,7 +1,7 @@
 import type { GetOrSetOptions, Ttl } from './cache.js';
-import { type CheckedSetOptions, setOptions, ttlToMs } from './duration.js';
+import { type CheckedSetOptions, isOptions, setOptions, ttlToMs, zeroOr } from './duration.js';
 import { CacheError } from './errors.js';
-import { given } from './key.js';
+import { checkTags, given } from './key.js';
 import { checkOptionNames, LOAD_OPTIONS } from './option-names.js';
 
 /** Options of `getOrSet`, checked. */
@@ -14,32 +14,50 @@ export interface CheckedLoadOptions extends CheckedSetOptions {
   readonly onStale: ((reason: unknown) => void) | undefined;
 }
 
+/** Where nothing is asked for. The same for all calls, so that one without options, the usual, costs nothing. */
+const NONE: CheckedLoadOptions = Object.freeze({
+  ttlMs: undefined,
+  tags: Object.freeze([]),
+  graceMs: undefined,
+  beta: 0,
+  inherit: false,
+  isClusterWide: false,
+  softTimeoutMs: undefined,
+  hardTimeoutMs: undefined,
+  onStale: undefined,
+});
+
 /**
- * What `getOrSet` of the client takes.
+ * What `getOrSet` of the client takes. Checked anew at each call, a hit too: who keeps an object of options may change it
+ * between two calls. So it is one pass, and nothing is made but the result.
  * @throws CacheError ERR_INVALID_TTL, ERR_INVALID_TAG, ERR_INVALID_ARGUMENT
  */
 export function checkLoadOptions(options: Ttl | GetOrSetOptions | undefined): CheckedLoadOptions {
-  const { inherit = false, beta, softTimeout, hardTimeout, coalesce, onStale } = optionsOf<GetOrSetOptions>(options);
-  const stored = setOptions(options, LOAD_OPTIONS);
+  if (options === undefined) return NONE;
+  if (!isOptions(options)) return { ...NONE, ttlMs: ttlToMs(options) };
+  checkOptionNames(options, LOAD_OPTIONS);
+  const { ttl, tags, grace, inherit = false, beta, softTimeout, hardTimeout, coalesce, onStale } = options;
+  const checked: CheckedLoadOptions = {
+    ttlMs: ttl === undefined ? undefined : ttlToMs(ttl),
+    tags: tags === undefined ? NONE.tags : checkTags(tags),
+    graceMs: zeroOr(grace, 'grace'),
+    beta: checkBeta(beta),
+    inherit,
+    isClusterWide: isForCluster(coalesce),
+    softTimeoutMs: zeroOr(softTimeout, 'softTimeout'),
+    hardTimeoutMs: hardTimeout === undefined ? undefined : ttlToMs(hardTimeout, 'hardTimeout'),
+    onStale,
+  };
   if (typeof inherit !== 'boolean' && inherit !== 'auto') {
     throw new CacheError('ERR_INVALID_ARGUMENT', `inherit is true, false or 'auto', not ${given(inherit)}`);
   }
-  const softTimeoutMs =
-    softTimeout === undefined ? undefined : softTimeout === 0 ? 0 : ttlToMs(softTimeout, 'softTimeout');
-  if (softTimeoutMs !== undefined && (stored.graceMs ?? 0) === 0) {
+  if (checked.softTimeoutMs !== undefined && (checked.graceMs ?? 0) === 0) {
     throw new CacheError('ERR_INVALID_ARGUMENT', 'softTimeout is for values under grace: give a grace as well');
   }
   if (onStale !== undefined && typeof onStale !== 'function') {
     throw new CacheError('ERR_INVALID_ARGUMENT', `onStale is ${given(onStale)}, not a function`);
   }
-  return {
-    ...stored,
-    ...checkSharing({ beta, coalesce }),
-    inherit,
-    softTimeoutMs,
-    hardTimeoutMs: hardTimeout === undefined ? undefined : ttlToMs(hardTimeout, 'hardTimeout'),
-    onStale,
-  };
+  return checked;
 }
 
 /** @throws CacheError ERR_INVALID_ARGUMENT */
@@ -48,14 +66,17 @@ export function checkSharing(options: { beta?: unknown; coalesce?: unknown }): {
   isClusterWide: boolean;
 } {
   checkOptionNames(options, ['beta', 'coalesce']);
-  const { beta = 0, coalesce = 'host' } = options;
-  if (typeof beta !== 'number' || !Number.isFinite(beta) || beta < 0) {
-    throw new CacheError('ERR_INVALID_ARGUMENT', `beta is a number from 0, not ${given(beta)}`);
-  }
-  if (coalesce !== 'host' && coalesce !== 'cluster') {
-    throw new CacheError('ERR_INVALID_ARGUMENT', `coalesce is 'host' or 'cluster', not ${given(coalesce)}`);
-  }
-  return { beta, isClusterWide: coalesce === 'cluster' };
+  return { beta: checkBeta(options.beta), isClusterWide: isForCluster(options.coalesce) };
+}
+
+function checkBeta(beta: unknown = 0): number {
+  if (typeof beta === 'number' && Number.isFinite(beta) && beta >= 0) return beta;
+  throw new CacheError('ERR_INVALID_ARGUMENT', `beta is a number from 0, not ${given(beta)}`);
+}
+
+function isForCluster(coalesce: unknown = 'host'): boolean {
+  if (coalesce === 'host' || coalesce === 'cluster') return coalesce === 'cluster';
+  throw new CacheError('ERR_INVALID_ARGUMENT', `coalesce is 'host' or 'cluster', not ${given(coalesce)}`);
 }
 
 /** Values of options that ask for nothing. */

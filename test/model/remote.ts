@@ -168,7 +168,7 @@ export class RemoteSpace implements Space {
     if (!ask.isPart) {
       this.asked.add(key);
       if (ask.fromTable) this.#caller.doubt.add([key]);
-      return this.#outcome(key, await this.#caller.askLoad(key, flags, ask.graceMs, ask.beta));
+      return this.#outcome(key, await this.#caller.askLoad(key, flags, ask.graceMs, ask.beta, undefined));
     }
     const names = new Names();
     const asked = ask.fromTable ? flags | FLAG.fromTable : flags;
