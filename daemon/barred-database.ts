@@ -4,6 +4,7 @@ import type { LookResult } from '../shared/table/look.js';
 import type { ReadResult } from '../shared/table/read.js';
 import type { WriteBatch, WriteResult } from '../shared/table/write.js';
 import type { Database } from './database.js';
+import type { Packed } from './packed.js';
 
 /**
  * A database whose entries may be out of bounds for a while (members.ts). Following its log never is: that is how the end
@@ -35,7 +36,7 @@ export class BarredDatabase implements Database {
     return this.#database.trim(floor, incarnation, everyMs);
   }
 
-  read(namespace: string, keys: readonly string[]): Promise<ReadResult> {
+  read(namespace: string, keys: readonly string[]): Promise<ReadResult<Packed>> {
     return this.#pass(() => this.#database.read(namespace, keys));
   }
 

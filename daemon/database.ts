@@ -5,6 +5,7 @@ import type { Fill, FillResult } from '../shared/table/fill.js';
 import type { LookResult } from '../shared/table/look.js';
 import type { ReadResult } from '../shared/table/read.js';
 import type { WriteBatch, WriteResult } from '../shared/table/write.js';
+import type { Packed } from './packed.js';
 
 export {
   DatabaseFailure,
@@ -24,7 +25,7 @@ export interface Database {
   /** Wakes the listeners of other daemons. */
   notify(): Promise<void>;
   /** Of the keys: those that are live, and those that have expired within their grace. */
-  read(namespace: string, keys: readonly string[]): Promise<ReadResult>;
+  read(namespace: string, keys: readonly string[]): Promise<ReadResult<Packed>>;
   write(namespace: string, batch: WriteBatch): Promise<WriteResult>;
   fill(namespace: string, fills: readonly Fill[]): Promise<FillResult>;
   /** Takes the right to compute a key for the cluster, or prolongs it; false where somebody else holds it. */

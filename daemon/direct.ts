@@ -3,6 +3,7 @@ import type { LookResult } from '../shared/table/look.js';
 import type { ReadResult } from '../shared/table/read.js';
 import type { WriteBatch, WriteResult } from '../shared/table/write.js';
 import { DIRECT_CONNECTIONS } from './connection-options.js';
+import type { Packed } from './packed.js';
 import { Statements } from './statements.js';
 import type { Space, StatementSettings } from './tasks.js';
 
@@ -50,7 +51,7 @@ export class Direct {
   }
 
   /** @returns undefined where the workers are to do it; a promise of that where the values turned out to be big */
-  read(space: Space, keys: readonly string[]): Promise<ReadResult | undefined> | undefined {
+  read(space: Space, keys: readonly string[]): Promise<ReadResult<Packed> | undefined> | undefined {
     if (keys.length > KEYS_MAX || this.#readsOut >= DIRECT_CONNECTIONS.reads) return undefined;
     const leave = this.#leaves.get(space.namespace);
     if (leave !== undefined) {
@@ -61,7 +62,7 @@ export class Direct {
     return this.#read(space, keys);
   }
 
-  async #read(space: Space, keys: readonly string[]): Promise<ReadResult | undefined> {
+  async #read(space: Space, keys: readonly string[]): Promise<ReadResult<Packed> | undefined> {
     this.#readsOut += 1;
     try {
       const result = await this.#statements.readSmall(space, keys, Math.floor(BYTES_MAX / keys.length));

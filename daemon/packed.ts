@@ -40,7 +40,7 @@ export class HeapRoom {
 
 /** A copy to keep, so that the frame or batch that it came in is not kept alive with it; the smallest there is. */
 export function compact(value: Packed, room: HeapRoom): Packed {
-  if (typeof value === 'string') return value;
+  if (typeof value === 'string') return room.has(value.length) ? value : new Uint8Array(toBytes(value));
   if (value.length > TEXT_BYTES_MAX || !room.has(value.length)) return new Uint8Array(value);
   return Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1');
 }

@@ -4,6 +4,7 @@ import type { Clock } from './clock.js';
 import { asCacheError, type Database } from './database.js';
 import type { Follower } from './follower.js';
 import type { Lease, Leases } from './leases.js';
+import type { Packed } from './packed.js';
 
 /** Read statements of one namespace that may be out at once, and keys in one of them. */
 const STATEMENTS_OUT_MAX = 4;
@@ -11,9 +12,9 @@ const KEYS_PER_STATEMENT_MAX = 500;
 
 /** What the table says of a key, and as of when. */
 export interface ReadAnswer {
-  readonly entry: FoundEntry | undefined;
+  readonly entry: FoundEntry<Packed> | undefined;
   /** What has expired within its grace, where there is no entry. */
-  readonly stale: FoundEntry | undefined;
+  readonly stale: FoundEntry<Packed> | undefined;
   readonly base: Base;
 }
 
@@ -136,7 +137,12 @@ export class Reads {
     this.#flushSoon();
   }
 
-  #land(batch: ReadonlyMap<string, Flight>, leases: Map<string, Lease>, sentMs: number, result: ReadResult): void {
+  #land(
+    batch: ReadonlyMap<string, Flight>,
+    leases: Map<string, Lease>,
+    sentMs: number,
+    result: ReadResult<Packed>,
+  ): void {
     const isThere = result.incarnation !== undefined;
     const snapshot = parseSnapshot(isThere ? result.snapshot : '0:0:');
     const base: Base = { snapshot, ownXid: undefined, incarnation: result.incarnation ?? '' };

@@ -6,12 +6,14 @@ import { type Fill, type FillResult, offerFills } from '../shared/table/fill.js'
 import { countConnections, incarnate, type LookResult, look, notify } from '../shared/table/look.js';
 import { migrateCore, migrateSpace, type Schema } from '../shared/table/migrate.js';
 import type { SpaceNames } from '../shared/table/names.js';
-import type { PoolLike } from '../shared/table/queryable.js';
+import type { PoolLike, TextQueryable } from '../shared/table/queryable.js';
 import { countEntries, type ReadResult, readEntries, readSmallEntries, readTtls } from '../shared/table/read.js';
 import { beginTopology, MOVE_TIMEOUT_MS, readTopology, type Topology } from '../shared/table/topology.js';
 import { trim, trimState } from '../shared/table/trim.js';
 import { type WriteBatch, type WriteResult, writeBatch } from '../shared/table/write.js';
 import { LISTENER_NAME } from './connection-options.js';
+import { LeanPool } from './lean-pool.js';
+import type { Packed } from './packed.js';
 import type { Space, StatementSettings } from './tasks.js';
 
 /** How long connections that are just being made may hold up the end. */
@@ -40,7 +42,10 @@ export class Statements {
   readonly #settings: StatementSettings;
   readonly #prepare: boolean;
   readonly #pools: readonly pg.Pool[];
+  readonly #held: readonly LeanPool[];
   readonly #busy = new Set<pg.PoolClient>();
+  /** For reads of rows, which are the most. */
+  readonly #readDb: TextQueryable;
   readonly #db: PoolLike;
   readonly #writeDb: PoolLike;
   readonly #lookDb: PoolLike;
@@ -56,10 +61,13 @@ export class Statements {
     const writes = this.#newPool(sizes.writes);
     const looks = this.#newPool(sizes.looks);
     this.#pools = [reads, writes, looks];
-    this.#db = failingPlainly(reads);
-    this.#writeDb = failingPlainly(writes);
-    this.#lookDb = failingPlainly(looks, settings.lookTimeoutMs);
-    this.#moveDb = failingPlainly(reads, MOVE_TIMEOUT_MS + 1000);
+    const held = [new LeanPool(reads), new LeanPool(writes), new LeanPool(looks)] as const;
+    this.#held = held;
+    this.#readDb = held[0];
+    this.#db = failingPlainly(held[0]);
+    this.#writeDb = failingPlainly(held[1]);
+    this.#lookDb = failingPlainly(held[2], settings.lookTimeoutMs);
+    this.#moveDb = failingPlainly(held[0], MOVE_TIMEOUT_MS + 1000);
   }
 
   /** What there is to say once, if anything. */
@@ -83,7 +91,7 @@ export class Statements {
 
   read(space: Space, keys: readonly string[]): Promise<ReadResult> {
     return this.#knowing(async () =>
-      readEntries(this.#db, await this.#core(), await this.#tableOf(space), keys, this.#prepare, true),
+      readEntries(this.#readDb, await this.#core(), await this.#tableOf(space), keys, this.#prepare, true),
     );
   }
 
@@ -92,10 +100,10 @@ export class Statements {
   }
 
   /** @returns undefined where a value takes up more than `valueBytesMax` in the table */
-  readSmall(space: Space, keys: readonly string[], valueBytesMax: number): Promise<ReadResult | undefined> {
+  readSmall(space: Space, keys: readonly string[], valueBytesMax: number): Promise<ReadResult<Packed> | undefined> {
     const options = { prepare: this.#prepare, valueBytesMax };
     return this.#knowing(async () =>
-      readSmallEntries(this.#db, await this.#core(), await this.#tableOf(space), keys, options),
+      readSmallEntries(this.#readDb, await this.#core(), await this.#tableOf(space), keys, options),
     );
   }
 
@@ -157,6 +165,7 @@ export class Statements {
 
   /** What is under way fails: nobody waits for it any more. */
   async close(): Promise<void> {
+    for (const held of this.#held) held.close();
     const ended = this.#pools.map((pool) => pool.end().catch(() => {}));
     for (const client of this.#busy) void client.end().catch(() => {});
     let timer: NodeJS.Timeout | undefined;

@@ -8,6 +8,7 @@ import type { WriteBatch, WriteResult } from '../shared/table/write.js';
 import { packBlob, transfersOf, unpackBlob } from './blob.js';
 import { type Database, DatabaseFailure } from './database.js';
 import { Direct } from './direct.js';
+import type { Packed } from './packed.js';
 import type { Space, TaskName, TaskResult, Tasks, WorkerSettings } from './tasks.js';
 import type { TopologyRecord } from './topology.js';
 
@@ -75,7 +76,7 @@ export class WorkersDatabase implements Database, TopologyRecord {
     return this.#direct.countListeners();
   }
 
-  async read(namespace: string, keys: readonly string[]): Promise<ReadResult> {
+  async read(namespace: string, keys: readonly string[]): Promise<ReadResult<Packed>> {
     const space = this.#options.space(namespace);
     const direct = await this.#direct.read(space, keys);
     if (direct !== undefined) return direct;

@@ -62,13 +62,18 @@ export function neverSent(error: unknown): DatabaseFailure {
 /** What a broken connection says besides failing its statement. Without a listener that would end the process. */
 const ignore = () => {};
 
-async function clientOf(pool: PoolLike): Promise<ClientLike> {
+/** For what a pool says that has no connection to give. */
+export function unreachable(error: unknown): DatabaseFailure {
+  const { message } = error as Error;
+  return new DatabaseFailure('unreachable', `Postgres can't be reached: ${advised(message || String(error))}`);
+}
+
+async function clientOf(pool: Pick<PoolLike, 'connect'>): Promise<ClientLike> {
   let client: ClientLike;
   try {
     client = await pool.connect();
   } catch (error) {
-    const { message } = error as Error;
-    throw new DatabaseFailure('unreachable', `Postgres can't be reached: ${advised(message || String(error))}`);
+    throw unreachable(error);
   }
   client.on?.('error', ignore);
   const release = client.release.bind(client);
@@ -86,7 +91,7 @@ async function clientOf(pool: PoolLike): Promise<ClientLike> {
  * its own from it, which is thrown away where it broke. Everything rejects with a DatabaseFailure.
  * @param timeoutMs how long the driver waits for an answer, if not as long as the pool says
  */
-export function failingPlainly(pool: PoolLike, timeoutMs?: number): PoolLike {
+export function failingPlainly(pool: Pick<PoolLike, 'connect'>, timeoutMs?: number): PoolLike {
   const limit = timeoutMs === undefined ? {} : { query_timeout: timeoutMs };
   const ask = async (client: Queryable, statement: Statement): Promise<{ rows: Row[] }> => {
     try {

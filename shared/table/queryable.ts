@@ -19,6 +19,14 @@ export interface ClientLike extends Queryable {
   removeListener?(event: 'error', listener: (error: Error) => void): unknown;
 }
 
+/** A row by position, each column as Postgres prints it. */
+export type TextRow = readonly (string | null)[];
+
+/** A driver that gives rows as texts, which is cheaper than objects. Its parameters are texts, and bytes for a binary one. */
+export interface TextQueryable {
+  rows(statement: Statement): Promise<readonly TextRow[]>;
+}
+
 export interface PoolLike extends Queryable {
   connect(): Promise<ClientLike>;
 }

@@ -1,4 +1,4 @@
-import { jsonToPacked, packCounter, packedToJson } from '../codec.js';
+import { packedToJson } from '../codec.js';
 
 /** How a namespace keeps its values: readable from SQL where JSONB can carry them, or packed always. */
 export type Storage = 'jsonb' | 'packed';
@@ -19,15 +19,4 @@ export function toColumns(bytes: Uint8Array, storage: Storage): Columns {
   const json = storage === 'packed' ? undefined : packedToJson(bytes);
   if (json === undefined) return { value: null, packed: asBuffer(bytes) };
   return { value: json.json, packed: json.ordered ? null : asBuffer(bytes) };
-}
-
-/** Columns of a row as the read statement returns them: a counter counts before a value, packed bytes before JSONB. */
-export function fromColumns(row: {
-  value: string | null;
-  packed: Uint8Array | null;
-  counter: string | null;
-}): Uint8Array {
-  if (row.counter !== null) return packCounter(row.counter);
-  if (row.packed !== null) return row.packed;
-  return jsonToPacked(row.value ?? 'null');
 }

@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BYTES_MAX, Direct, KEYS_MAX, WRITES_MAX } from '../../daemon/direct.js';
+import { toBytes } from '../../daemon/packed.js';
 import { unpack } from '../../shared/codec.js';
 import { BINARY_ARRAYS, PLAIN_ARRAYS } from '../../shared/table/binary.js';
 import type { WriteBatch } from '../../shared/table/write.js';
@@ -36,7 +37,7 @@ test('small statements are sent, what holds too much is declined before it is', 
   const small = keys(WRITES_MAX).map((key) => set(key, key));
   assert.is((await direct.write(SPACE, batchOf(...small)))?.state, 'done');
   const read = await direct.read(SPACE, keys(KEYS_MAX));
-  assert.equal(read?.found.map((entry) => unpack(entry.bytes)).sort(), keys(KEYS_MAX).sort());
+  assert.equal(read?.found.map((entry) => unpack(toBytes(entry.bytes))).sort(), keys(KEYS_MAX).sort());
   assert.is(direct.read(SPACE, keys(KEYS_MAX + 1)), undefined);
   assert.is(direct.write(SPACE, batchOf(...keys(WRITES_MAX + 1).map((key) => set(key, 1)))), undefined);
   assert.is(direct.write(SPACE, batchOf(set('big', 'x'.repeat(BYTES_MAX)))), undefined);
