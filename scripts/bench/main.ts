@@ -6,13 +6,15 @@ import { machineText, progress } from './machine.js';
 import { HELP, type Options, optionsOf } from './options.js';
 import { reachOf } from './reach.js';
 import { figure, loadName, type Measured, resultsOf } from './report.js';
-import { type Cell, type Round, runRound } from './rounds.js';
+import { type Cell, type Round, runCell, runRound } from './rounds.js';
 import { jsonOf, type Run, save, textOf } from './save.js';
 import { type Servers, startServers } from './servers.js';
 import { measureVisibilities } from './visibility.js';
-import { type Load, loadsOf, planOf, type Workload } from './workloads.js';
+import { loadsOf, planOf, type Workload } from './workloads.js';
 
-const WARM_UP_LOAD: Load = { processes: 4, inFlight: 16 };
+const CLIENTS = 4;
+const WARM_UP_MS = 500;
+const WARM_UP_MS_MAX = 5_000;
 const PEERS = ['redis', 'memcached'] as const;
 
 /** Everybody stores what they are to find. @returns what each can do */
@@ -38,17 +40,22 @@ function cellsOf(asked: Options, able: ReadonlyMap<ContenderName, readonly Workl
   return cells;
 }
 
+/**
+ * Code that has run a thousand times is still being compiled, at several times the CPU; a daemon that has been up for a minute is
+ * past that. So each cell makes many calls first, which are not counted.
+ */
+async function warmUp(cell: Cell, asked: Options, servers: Servers, clients: ClientProcess[]): Promise<void> {
+  const fromMs = performance.now();
+  for (let calls = 0; calls < asked.warmUpCalls && performance.now() - fromMs < WARM_UP_MS_MAX; ) {
+    const { opsPerSecond } = await runCell(cell, servers, clients, WARM_UP_MS);
+    calls += (opsPerSecond * WARM_UP_MS) / 1000;
+  }
+}
+
 async function measureCells(asked: Options, cells: readonly Cell[], servers: Servers, clients: ClientProcess[]) {
   const measured = cells.map((cell) => ({ cell, rounds: [] as Round[] }));
-  // Code that has run a thousand times is still being compiled, at several times the CPU: many calls first, and not counted.
   progress('warming up');
-  const warmUps = new Map(
-    cells.map((cell) => {
-      const load = planOf(cell.workload).near ? cell.load : WARM_UP_LOAD;
-      return [`${cell.contender} ${cell.workload} ${cell.size}`, { ...cell, load }];
-    }),
-  );
-  await runRound([...warmUps.values()], servers, clients, asked.durationMs, () => {});
+  for (const cell of cells) await warmUp(cell, asked, servers, clients);
   for (let round = 1; round <= asked.rounds; round++) {
     progress(`round ${round} of ${asked.rounds}`);
     await runRound(cells, servers, clients, asked.durationMs, (cell, result) => {
@@ -99,7 +106,7 @@ async function main(): Promise<void> {
   progress('starting Postgres, two daemons, an echo, and what is installed of Redis and memcached');
   const wanted = PEERS.filter((peer) => asked.contenders.some((name) => contenderOf(name).server === peer));
   const servers = await startServers({ peers: wanted });
-  const clients = Array.from({ length: WARM_UP_LOAD.processes }, () => new ClientProcess(servers.addresses));
+  const clients = Array.from({ length: CLIENTS }, () => new ClientProcess(servers.addresses));
   try {
     const run = await measure(asked, servers, clients);
     process.stdout.write(asked.json ? jsonOf(run) : textOf(run));

@@ -13,6 +13,7 @@ const LOAD_NAMES = LOADS.map(({ processes, inFlight }) => `${processes}x${inFlig
 export const HELP = `npm run bench -- [options]
   --rounds <n>        rounds, which take turns (default 3)
   --ms <n>            how long a measurement takes, in milliseconds (default 300)
+  --warm-up <n>       calls that each cell makes before, at least, in half seconds, up to 10 of them (default 5000)
   --quick             one round, 60 ms each: shows that it works, and little else
   --workload <name>   only this one, may be given again
   --contender <name>  only this one, may be given again
@@ -31,8 +32,8 @@ Contenders:
 ${list(Object.fromEntries(CONTENDER_NAMES.map((name) => [name, contenderOf(name)])))}
 `;
 
-const QUICK = { rounds: '1', ms: '60', visibility: '30' } as const;
-const USUAL = { rounds: '3', ms: '300', visibility: '300' } as const;
+const QUICK = { rounds: '1', ms: '60', visibility: '30', warmUp: '0' } as const;
+const USUAL = { rounds: '3', ms: '300', visibility: '300', warmUp: '5000' } as const;
 
 /** @throws Error for what is not an option, or not a value of it */
 export function optionsOf(args: readonly string[]) {
@@ -41,6 +42,7 @@ export function optionsOf(args: readonly string[]) {
     options: {
       rounds: { type: 'string' },
       ms: { type: 'string' },
+      'warm-up': { type: 'string' },
       quick: { type: 'boolean', default: false },
       workload: { type: 'string', multiple: true },
       contender: { type: 'string', multiple: true },
@@ -62,6 +64,7 @@ export function optionsOf(args: readonly string[]) {
     isWhole,
     rounds: count(values.rounds ?? usual.rounds, 'rounds'),
     durationMs: count(values.ms ?? usual.ms, 'ms'),
+    warmUpCalls: count(values['warm-up'] ?? usual.warmUp, 'warm-up'),
     samples: count(values.visibility ?? (isPart ? '0' : usual.visibility), 'visibility'),
     workloads: chosen(workload, WORKLOAD_NAMES, String, 'workload'),
     contenders: chosen(contender, CONTENDER_NAMES, String, 'contender'),
