@@ -1,6 +1,6 @@
 import { ttlToMs } from '../shared/duration.js';
 import { CacheError } from '../shared/errors.js';
-import { LOAD_OPTIONS } from '../shared/option-names.js';
+import { checkOptionNames, LOAD_OPTIONS } from '../shared/option-names.js';
 import { type Callable, makeCached, type Options, type Prefix } from './cached-call.js';
 import { claimName, methodName, requireName } from './cached-names.js';
 import type {
@@ -51,17 +51,16 @@ export function cached(first?: AnyFunction | CachedOptions, second?: unknown): u
   };
 }
 
-const OPTION_NAMES = new Set(['keyPrefix', 'cache', 'key', ...LOAD_OPTIONS]);
+const OPTION_NAMES = ['keyPrefix', 'cache', 'key', ...LOAD_OPTIONS];
 
 function checkOptions(options: unknown = {}): Options {
   if (typeof options !== 'object' || options === null) {
     throw new CacheError('ERR_INVALID_ARGUMENT', 'cached takes a function, or an object of options');
   }
-  for (const name of Object.keys(options)) {
-    if (OPTION_NAMES.has(name)) continue;
-    const hint = name === 'kind' ? ' (as a decorator, write @cached() with parentheses)' : '';
-    throw new CacheError('ERR_INVALID_ARGUMENT', `cached has no option '${name}'${hint}`);
+  if ('kind' in options) {
+    throw new CacheError('ERR_INVALID_ARGUMENT', 'as a decorator, write @cached() with parentheses');
   }
+  checkOptionNames(options, OPTION_NAMES, 'cached');
   const { keyPrefix, ttl } = options as Options;
   if (ttl !== undefined) ttlToMs(ttl);
   if (keyPrefix !== undefined && (typeof keyPrefix !== 'string' || keyPrefix === '')) {

@@ -1,7 +1,8 @@
-import { CacheError } from '../shared/errors.js';
+import { CacheError, problemOf } from '../shared/errors.js';
 import { LIMIT } from '../shared/protocol.js';
 import { Call, type CallOwner, type ClientOp } from './call.js';
 import type { Connection } from './connection.js';
+import { whyAway } from './failures.js';
 import { OPEN, type Opened } from './ops.js';
 import type { Subscriber } from './subscriber.js';
 
@@ -31,6 +32,8 @@ export class Channel implements Subscriber, CallOwner {
   #number: number | undefined;
   #opening = false;
   #closed = false;
+  /** Why the namespace could not be opened on this connection. */
+  #lastRefusal: CacheError | undefined;
   #waiting: Call[] = [];
   #readyWaiters = new Set<ReadyWaiter>();
 
@@ -89,15 +92,15 @@ export class Channel implements Subscriber, CallOwner {
     );
   }
 
-  /** @throws CacheError ERR_UNAVAILABLE if the namespace is not open within the time */
+  /** @throws CacheError ERR_UNAVAILABLE, with the last reason, if the namespace is not open within the time */
   ready(timeoutMs: number): Promise<void> {
     if (this.#number !== undefined) return Promise.resolve();
     if (this.#closed) return Promise.reject(closedError());
     return new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#readyWaiters.delete(waiter);
-        const problem = `not connected to ${this.#connection.path} within ${timeoutMs} ms`;
-        reject(new CacheError('ERR_UNAVAILABLE', problem, this.#connection.reason));
+        const problem = `not connected to ${this.#connection.path} within ${timeoutMs} ms: ${this.#whyNotReady()}`;
+        reject(new CacheError('ERR_UNAVAILABLE', problem, this.#connection.reason ?? this.#lastRefusal));
       }, timeoutMs);
       const waiter: ReadyWaiter = { resolve, reject, timer };
       this.#readyWaiters.add(waiter);
@@ -121,6 +124,7 @@ export class Channel implements Subscriber, CallOwner {
   lost(reason: CacheError): void {
     this.#number = undefined;
     this.#opening = false;
+    this.#lastRefusal = undefined;
     // The connection has failed them already.
     this.#waiting = [];
     if (reason.code !== 'ERR_UNAVAILABLE') this.#failReady(reason);
@@ -158,6 +162,13 @@ export class Channel implements Subscriber, CallOwner {
     if (this.#connection.state === 'ready') this.connected();
   }
 
+  #whyNotReady(): string {
+    const { state, reason } = this.#connection;
+    if (reason !== undefined) return whyAway(reason.cause);
+    if (this.#lastRefusal !== undefined) return problemOf(this.#lastRefusal);
+    return state === 'ready' ? `the namespace ${this.namespace} is not open yet` : 'nothing there has answered';
+  }
+
   #refusal(epoch: number | undefined): CacheError | undefined {
     if (this.#closed) return closedError();
     if (this.#connection.state === 'away') return this.#connection.reason;
@@ -191,6 +202,7 @@ export class Channel implements Subscriber, CallOwner {
   #refused(error: CacheError): void {
     if (!this.#opening) return;
     this.#opening = false;
+    this.#lastRefusal = error;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const call of waiting) this.#connection.settle(call)?.reject(error);

@@ -7,7 +7,7 @@ import { readError } from '../shared/wire-error.js';
 import { WireReader } from '../shared/wire-reader.js';
 import { WireWriter } from '../shared/wire-writer.js';
 import { Call, type CallOwner } from './call.js';
-import { illegible, loadError } from './failures.js';
+import { illegible, loadError, whyAway } from './failures.js';
 import type { Link, OpenLink } from './link.js';
 import { HELLO, OPEN } from './ops.js';
 import { PendingCalls } from './pending.js';
@@ -247,11 +247,7 @@ export class Connection {
     this.#requests.take();
     this.state = 'away';
     const why = this.#goodbye ?? cause;
-    this.reason = new CacheError(
-      'ERR_UNAVAILABLE',
-      `no connection to ${this.path}: ${why?.message ?? 'the daemon closed it'}`,
-      why,
-    );
+    this.reason = new CacheError('ERR_UNAVAILABLE', `no connection to ${this.path}: ${whyAway(why)}`, why);
     const reason = this.reason;
     this.#failAll(reason);
     this.epoch++;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { pack, unpack } from '../shared/codec.js';
-import { CacheError } from '../shared/errors.js';
+import { CacheError, problemOf } from '../shared/errors.js';
 
 /** What a call is rejected with whose answer breaks the protocol: a write may have taken effect. */
 export function illegible(path: string, isWrite: boolean, cause: CacheError): CacheError {
@@ -58,6 +58,20 @@ export function loadError(packed: Uint8Array): unknown {
   if (parcel?.process === PROCESS && kept.has(parcel.number)) return kept.get(parcel.number);
   const thrown = parcel?.thrown;
   return new CacheError('ERR_LOAD_FAILED', thrown instanceof Error ? thrown.message : asText(thrown).message, thrown);
+}
+
+/** What an error of the socket means for who looks for a daemon. */
+const MEANING: Readonly<Record<string, string>> = {
+  ENOENT: 'no daemon has its socket there',
+  ECONNREFUSED: 'a socket is there, but its daemon is gone',
+  EACCES: "this user may not use it: join the socket's group, or see socketMode",
+};
+
+/** Why there is no connection, in words. @param cause undefined where the other side closed it without a word */
+export function whyAway(cause: unknown): string {
+  if (!(cause instanceof Error)) return 'the daemon closed it';
+  const meaning = MEANING[(cause as NodeJS.ErrnoException).code ?? ''];
+  return meaning === undefined ? problemOf(cause) : `${cause.message} (${meaning})`;
 }
 
 function asText(thrown: unknown): Error {

@@ -45,6 +45,7 @@ const ofConnect: Readonly<Record<keyof ConnectOptions, true>> = {
   timeoutMs: true,
 };
 const CONNECT_OPTIONS = Object.keys(ofConnect);
+const NEAR_OPTIONS = Object.keys(NEAR_DEFAULTS);
 
 /** What a Node timer can hold. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
@@ -57,7 +58,7 @@ export function checkConnectOptions(
   if (typeof options !== 'object' || options === null) {
     throw new CacheError('ERR_INVALID_ARGUMENT', 'connect takes an object of options, such as { socket: path }');
   }
-  checkOptionNames(options, CONNECT_OPTIONS);
+  checkOptionNames(options, CONNECT_OPTIONS, 'connect');
   const { namespace = DEFAULT_NAMESPACE, onUnavailable = 'degrade', timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   if (typeof namespace !== 'string' || !NAMESPACE_PATTERN.test(namespace)) {
     throw new CacheError('ERR_INVALID_NAMESPACE', `${JSON.stringify(namespace)} is not a name for a namespace`);
@@ -86,6 +87,7 @@ function nearLimits(near: boolean | NearOptions | undefined): NearLimits | undef
   if (near !== true && (typeof near !== 'object' || near === null)) {
     throw new CacheError('ERR_INVALID_ARGUMENT', 'near is true, false, or { maxEntries, maxBytes }');
   }
+  if (near !== true) checkOptionNames(near, NEAR_OPTIONS, 'near');
   const { maxEntries = NEAR_DEFAULTS.maxEntries, maxBytes = NEAR_DEFAULTS.maxBytes } = near === true ? {} : near;
   if (!Number.isInteger(maxEntries) || maxEntries < 1 || maxEntries > LIMIT.nearKeysMax) {
     const problem = `near.maxEntries is a whole number from 1 to ${LIMIT.nearKeysMax}, not ${maxEntries}`;

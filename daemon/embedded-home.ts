@@ -10,8 +10,9 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { CacheError } from '../shared/errors.js';
 import { findNative, type Identity, reachable, runnableNative } from './embedded-native.js';
 
@@ -19,6 +20,9 @@ import { findNative, type Identity, reachable, runnableNative } from './embedded
 export const TAIL_LINES = 12;
 /** Where root's cluster lives when Postgres, which must not be root, cannot reach the data folder. */
 export const ROOT_SHELTER = '/var/lib/pgcached-embedded';
+
+/** Of a data folder, as the option `dataDir` has it. */
+const DEFAULT_NAME = '.pgcached';
 
 /** Postgres refuses to run as root; initdb refuses a user without an entry in /etc/passwd: so, nobody. */
 function identity(cluster: string): Identity | undefined {
@@ -57,10 +61,24 @@ export interface Home {
   readonly native: string;
 }
 
+/** `git add` of the project that the folder lies in is to pass it by. A folder of the user's own, with his files in it, is left alone. */
+function keepOutOfGit(folder: string, isNew: boolean): void {
+  if (!isNew && basename(folder) !== DEFAULT_NAME) return;
+  try {
+    writeFileSync(join(folder, '.gitignore'), '# Made by pgcached: its data is no part of the project.\n*\n', {
+      flag: 'wx',
+    });
+  } catch {
+    // There is one; or nothing can be written here, which those say who have to.
+  }
+}
+
 /** Finds or makes the folders and the binaries. */
 export function prepareHome(dataDir: string, rootShelter: string, log: (line: string) => void): Home {
   let root = resolve(dataDir);
+  const isNew = !existsSync(root);
   makeFolder(root, 0o711);
+  keepOutOfGit(root, isNew);
   let who = identity(join(root, 'cluster'));
   openOwn(root, who);
   if (!reachable(root, who)) {

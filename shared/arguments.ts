@@ -7,7 +7,8 @@ import { given, storedKey } from './key.js';
  * @throws CacheError ERR_INVALID_ARGUMENT for what is no list of keys (a string, say), ERR_INVALID_KEY for a bad key
  */
 export function storedKeys(keys: unknown): Map<string, string> {
-  if (!isIterableObject(keys)) throw new CacheError('ERR_INVALID_ARGUMENT', `${given(keys)} is not a list of keys`);
+  if (!isIterableObject(keys))
+    throw new CacheError('ERR_INVALID_ARGUMENT', `${given(keys)} is not a list of keys, such as ['a', 'b']`);
   const stored = new Map<string, string>();
   for (const key of keys) stored.set(key as string, storedKey(key));
   return stored;
@@ -24,12 +25,14 @@ export function entryPairs(entries: Entries): [string, unknown][] {
 
 /** @throws CacheError ERR_INVALID_ARGUMENT for what cannot be called */
 export function checkLoad(load: unknown): void {
-  if (typeof load !== 'function') throw new CacheError('ERR_INVALID_ARGUMENT', `load is ${given(load)}`);
+  if (typeof load !== 'function')
+    throw new CacheError('ERR_INVALID_ARGUMENT', `load is ${given(load)}, not a function`);
 }
 
 /** @throws CacheError ERR_INVALID_ARGUMENT for anything but a safe integer */
 export function checkDelta(delta: unknown): number {
-  if (!Number.isSafeInteger(delta)) throw new CacheError('ERR_INVALID_ARGUMENT', `delta is ${given(delta)}`);
+  if (!Number.isSafeInteger(delta))
+    throw new CacheError('ERR_INVALID_ARGUMENT', `delta is ${given(delta)}, not a whole number within ±(2^53−1)`);
   return (delta as number) + 0;
 }
 

@@ -1,13 +1,11 @@
 import { toUSVString } from 'node:util';
-import { CacheError, ERROR_ADVICE, ERROR_CODES } from './errors.js';
+import { CacheError, ERROR_CODES, problemOf } from './errors.js';
 import type { WireReader } from './wire-reader.js';
 import type { WireWriter } from './wire-writer.js';
 
 /** An error as both sides write it: the code by its number, and what was wrong. The advice is the reader's own. */
 export function writeError(writer: WireWriter, error: CacheError): WireWriter {
-  const advice = ` [${error.code}]: ${ERROR_ADVICE[error.code]}`;
-  const problem = error.message.endsWith(advice) ? error.message.slice(0, -advice.length) : error.message;
-  return writer.uint(ERROR_CODES.indexOf(error.code)).str(toUSVString(problem));
+  return writer.uint(ERROR_CODES.indexOf(error.code)).str(toUSVString(problemOf(error)));
 }
 
 /** A code that only a later release knows reads as ERR_INTERNAL. */

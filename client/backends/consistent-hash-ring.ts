@@ -1,5 +1,6 @@
 import { CacheError } from '../../shared/errors.js';
 import { type Continuum, KETAMA_SIZES, ketamaHash, layOut, ownerOf } from '../../shared/ketama.js';
+import { checkOptionNames } from '../../shared/option-names.js';
 
 export interface ConsistentHashRingOptions<V> {
   /** The nodes by name. The name alone decides where a node's points lie; the value is what `getNode` returns. */
@@ -11,6 +12,11 @@ export interface ConsistentHashRingOptions<V> {
   /** The weight of a node, above 0, in proportion to the others'. Default: all alike. */
   weightFn?: (name: string, value: V) => number;
 }
+
+const OPTIONS = Object.keys({ nodes: true, replicas: true, vnodes: true, weightFn: true } satisfies Record<
+  keyof ConsistentHashRingOptions<unknown>,
+  true
+>);
 
 export interface RingNodeStats {
   weight: number;
@@ -51,6 +57,7 @@ export class ConsistentHashRing<V = unknown> {
 
   /** @throws CacheError ERR_INVALID_ARGUMENT for names, weights, `replicas` or `vnodes` out of range */
   constructor(options: ConsistentHashRingOptions<V> = {}) {
+    checkOptionNames(options, OPTIONS, 'ConsistentHashRing');
     this.#sizes = {
       replicas: options.replicas ?? KETAMA_SIZES.replicas,
       vnodes: options.vnodes ?? KETAMA_SIZES.vnodes,

@@ -13,13 +13,16 @@ import { CacheError } from '../../shared/errors.js';
 import { checkTags, given, storedKey } from '../../shared/key.js';
 import { checkPlainOptions } from '../../shared/load-options.js';
 import { Lru } from '../../shared/lru.js';
-import { LOAD_OPTIONS } from '../../shared/option-names.js';
+import { checkOptionNames, LOAD_OPTIONS } from '../../shared/option-names.js';
 import { TagIndex } from '../../shared/tag-index.js';
 import { checkReference, entryPairs, isThenable, storedKeys } from './arguments.js';
 import { coarseClock } from './coarse-clock.js';
 import { Counter, checkDelta } from './counter.js';
 import { Flight } from './flight.js';
+import { LOC_MEM_OPTIONS, type LocMemCacheOptions } from './loc-mem-options.js';
 import { sizeOf } from './size-of.js';
+
+export type { LocMemCacheOptions } from './loc-mem-options.js';
 
 type Settled<T> = T extends Promise<infer V> ? V : T;
 
@@ -27,17 +30,6 @@ export const LOC_MEM_MAX_SIZE = 10_000;
 
 /** Expired entries that a write takes along, so that those nobody asks for again do not pile up. */
 const EXPIRED_PER_WRITE = 2;
-
-export interface LocMemCacheOptions {
-  /** The most entries, 1 to 2^23; 10,000 by default. What was used least recently makes room. */
-  maxSize?: number;
-  /** The most bytes, estimated: keys, values, and 128 an entry. No limit by default. */
-  maxBytes?: number;
-  /** How long entries live that are stored without a TTL; for ever by default. */
-  defaultTtl?: Ttl;
-  /** Milliseconds of a monotonic clock. By default `performance.now()`, read about once a millisecond. */
-  clock?: () => number;
-}
 
 /**
  * A cache inside the process: an exact LRU, synchronous. The rules of the calls are those of every backend.
@@ -63,7 +55,9 @@ export class LocMemCache implements SyncCache {
   #invalidations = 0;
 
   /** @throws CacheError ERR_INVALID_ARGUMENT, ERR_INVALID_TTL */
-  constructor({ maxSize = LOC_MEM_MAX_SIZE, maxBytes, defaultTtl, clock }: LocMemCacheOptions = {}) {
+  constructor(options: LocMemCacheOptions = {}) {
+    checkOptionNames(options, LOC_MEM_OPTIONS, 'LocMemCache');
+    const { maxSize = LOC_MEM_MAX_SIZE, maxBytes, defaultTtl, clock } = options;
     const onRemove = (key: string) => this.#tags.remove(key);
     this.#lru = new Lru({ maxEntries: maxSize, maxBytes, onRemove });
     this.#measured = maxBytes !== undefined;

@@ -12,6 +12,7 @@ import type {
 import { setOptions, ttlToMs } from '../../shared/duration.js';
 import { CacheError } from '../../shared/errors.js';
 import { checkTags } from '../../shared/key.js';
+import { checkOptionNames } from '../../shared/option-names.js';
 import { DEFAULT_TTL_SECONDS } from '../../shared/protocol.js';
 import { checkLoad, checkReference, entryPairs, storedKeys } from './arguments.js';
 import { Flight } from './flight.js';
@@ -31,6 +32,11 @@ export interface StampedeProtectionOptions {
   /** Uniform in [0, 1). Default `Math.random`. */
   random?: () => number;
 }
+
+const OPTIONS = Object.keys({ backend: true, beta: true, defaultTtl: true, clock: true, random: true } satisfies Record<
+  keyof StampedeProtectionOptions,
+  true
+>);
 
 export interface StampedeSetOptions extends SetOptions {
   /** How long the value took to compute, in milliseconds from 0. `getOrSet` measures it by itself. */
@@ -60,7 +66,9 @@ export class StampedeProtection implements Cache {
   #earlyMisses = 0;
 
   /** @throws CacheError ERR_INVALID_ARGUMENT, ERR_INVALID_TTL */
-  constructor({ backend, beta = 1, defaultTtl = DEFAULT_TTL_SECONDS, clock, random }: StampedeProtectionOptions) {
+  constructor(options: StampedeProtectionOptions) {
+    checkOptionNames(options, OPTIONS, 'StampedeProtection');
+    const { backend, beta = 1, defaultTtl = DEFAULT_TTL_SECONDS, clock, random } = options;
     this.#backend = checkAdapter(backend, 'the backend') as Cache;
     this.#beta = checkBeta(beta);
     this.#defaultTtlMs = ttlToMs(defaultTtl, 'defaultTtl');

@@ -10,6 +10,7 @@ import type {
 } from '../../shared/cache.js';
 import { setOptions, ttlToMs } from '../../shared/duration.js';
 import { CacheError, type ErrorCode } from '../../shared/errors.js';
+import { checkOptionNames } from '../../shared/option-names.js';
 import { checkLoad, entryPairs, storedKeys } from './arguments.js';
 import { Flight } from './flight.js';
 import { type Fate, type Flights, MISS, NearCopies } from './near-copies.js';
@@ -28,6 +29,11 @@ export interface TwoTierCacheOptions {
   /** Milliseconds of a monotonic clock. Default `performance.now`. */
   clock?: () => number;
 }
+
+const OPTIONS = Object.keys({ l1: true, l2: true, l1Ttl: true, failSilently: true, clock: true } satisfies Record<
+  keyof TwoTierCacheOptions,
+  true
+>);
 
 /** Errors that tell of the caller or of the load, not of an l2 that is away: `failSilently` does not hide them. */
 const OPEN_CODES: ReadonlySet<ErrorCode> = new Set([
@@ -60,7 +66,9 @@ export class TwoTierCache implements Cache {
   #failures = 0;
 
   /** @throws CacheError ERR_INVALID_ARGUMENT, ERR_INVALID_TTL */
-  constructor({ l1, l2, l1Ttl = 10, failSilently = false, clock }: TwoTierCacheOptions) {
+  constructor(options: TwoTierCacheOptions) {
+    checkOptionNames(options, OPTIONS, 'TwoTierCache');
+    const { l1, l2, l1Ttl = 10, failSilently = false, clock } = options;
     this.#l1 = checkAdapter(l1, 'l1') as Cache;
     this.#l2 = checkAdapter(l2, 'l2') as Cache;
     this.#near = new NearCopies(this.#l1, this.#l2, ttlToMs(l1Ttl, 'l1Ttl'), clock ?? (() => performance.now()));

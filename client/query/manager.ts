@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Cache, CacheAdapter, Ttl } from '../../shared/cache.js';
 import { ttlToMs } from '../../shared/duration.js';
 import { CacheError } from '../../shared/errors.js';
+import { checkOptionNames } from '../../shared/option-names.js';
 import { manyRowsTag, rowId, rowTag, tableTag } from '../../shared/table-tags.js';
 import { checkAdapter } from '../backends/registry.js';
 import { DependencyTracker, fullName } from './dependencies.js';
@@ -32,6 +33,17 @@ export interface WarmEntry extends QueryEntryOptions {
   load: () => unknown;
 }
 
+const OF_ENTRY = { ttl: true, tables: true, rows: true, versions: true } satisfies Record<
+  keyof QueryEntryOptions,
+  true
+>;
+const ENTRY_OPTIONS = Object.keys(OF_ENTRY);
+const WARM_OPTIONS = Object.keys({ ...OF_ENTRY, key: true, load: true } satisfies Record<keyof WarmEntry, true>);
+const OPTIONS = Object.keys({ backend: true, defaultTtl: true, enabled: true } satisfies Record<
+  keyof QueryCacheManagerOptions,
+  true
+>);
+
 /** Every entry carries it. */
 const ALL_TAG = 'queries';
 const MANAGER_TTL_DEFAULT_SECONDS = 300;
@@ -51,7 +63,9 @@ export class QueryCacheManager {
   #epoch = 0;
 
   /** @throws CacheError ERR_INVALID_ARGUMENT, ERR_INVALID_TTL */
-  constructor({ backend, defaultTtl = MANAGER_TTL_DEFAULT_SECONDS, enabled = true }: QueryCacheManagerOptions) {
+  constructor(options: QueryCacheManagerOptions) {
+    checkOptionNames(options, OPTIONS, 'QueryCacheManager');
+    const { backend, defaultTtl = MANAGER_TTL_DEFAULT_SECONDS, enabled = true } = options;
     this.#backend = checkAdapter(backend, 'backend');
     this.#defaultTtlMs = ttlToMs(defaultTtl, 'defaultTtl');
     this.enabled = enabled;
@@ -84,6 +98,7 @@ export class QueryCacheManager {
    * @throws CacheError ERR_INVALID_ARGUMENT for a key of unknown tables; as `set` of the backend
    */
   async set(key: string, value: unknown, options: QueryEntryOptions = {}): Promise<boolean> {
+    checkOptionNames(options, ENTRY_OPTIONS);
     const { ttl = this.#defaultTtlMs / 1000, tables = tablesOf(key), rows = {}, versions } = options;
     if (tables === undefined) {
       throw new CacheError('ERR_INVALID_ARGUMENT', 'give the tables that the value was read from, or a key of makeKey');
@@ -146,7 +161,9 @@ export class QueryCacheManager {
    */
   async warm(entries: Iterable<WarmEntry>): Promise<number> {
     let count = 0;
-    for (const { key, load, ...options } of entries) {
+    for (const entry of entries) {
+      checkOptionNames(entry, WARM_OPTIONS);
+      const { key, load, ...options } = entry;
       if (!this.enabled || (await this.#backend.has(key))) continue;
       const versions = this.getTableVersions(options.tables ?? tablesOf(key) ?? []);
       const value = await load();

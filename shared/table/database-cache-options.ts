@@ -2,6 +2,7 @@ import type { Ttl } from '../cache.js';
 import { ttlToMs } from '../duration.js';
 import { CacheError } from '../errors.js';
 import { given } from '../key.js';
+import { checkOptionNames } from '../option-names.js';
 import { DEFAULT_NAMESPACE, DEFAULT_TTL_SECONDS, LIMIT } from '../protocol.js';
 import { coreNames, DEFAULT_TABLE, spaceNames, splitTable } from './names.js';
 import type { PoolLike } from './queryable.js';
@@ -46,12 +47,27 @@ export interface CheckedDatabaseCacheOptions {
   readonly random: () => number;
 }
 
+const OPTIONS = Object.keys({
+  defaultTtl: true,
+  table: true,
+  namespace: true,
+  storage: true,
+  logged: true,
+  prepare: true,
+  maxValueBytes: true,
+  trimEveryWrites: true,
+  trimLag: true,
+  clock: true,
+  random: true,
+} satisfies Record<keyof DatabaseCacheOptions, true>);
+
 const TRIM_EVERY_WRITES = 1000;
 const TRIM_LAG_MS = 60_000;
 
 /** @throws CacheError ERR_INVALID_ARGUMENT, ERR_INVALID_TTL, ERR_INVALID_CONFIG, ERR_INVALID_NAMESPACE */
 export function checkDatabaseCacheOptions(pool: PoolLike, options: DatabaseCacheOptions): CheckedDatabaseCacheOptions {
   if (typeof pool?.connect !== 'function') throw invalid('pool', pool, 'a pg Pool');
+  checkOptionNames(options, OPTIONS, 'DatabaseCache');
   const { table = DEFAULT_TABLE, namespace = DEFAULT_NAMESPACE, storage = 'jsonb' } = options;
   const { logged = false, prepare = true, maxValueBytes = LIMIT.valueBytesDefault } = options;
   const { trimEveryWrites = TRIM_EVERY_WRITES, clock = () => performance.now(), random = Math.random } = options;

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { encode } from 'msgpackr';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -8,7 +9,7 @@ import { OP, PUSH, STATUS } from '../../shared/protocol.js';
 import { rejectsCode } from '../support/errors.js';
 import { greet, startFakeDaemon } from '../support/fake-daemon.js';
 import { until } from '../support/process.js';
-import { RawClient, startTestServer, temporarySocket } from '../support/transport.js';
+import { RawClient, startTestServer, temporaryFolder, temporarySocket } from '../support/transport.js';
 
 /** What is said of every call that must not be hidden. */
 async function rejectsInEitherMode(code: 'ERR_UNAVAILABLE' | 'ERR_DATABASE', cache: ReturnType<typeof connect>) {
@@ -85,6 +86,35 @@ test('throw, no daemon: everything rejects, with the path and the reason', async
   await rejectsCode('ERR_UNAVAILABLE', () => cache.ready());
   assert.is(cache.dropped, 0);
   await cache.close();
+});
+
+test('ready says why it waited in vain, and what to do', async () => {
+  const why = async (socket: string) => {
+    const cache = connect({ socket, timeoutMs: 200 });
+    const { message } = await rejectsCode('ERR_UNAVAILABLE', () => cache.ready());
+    await cache.close();
+    assert.ok(message.startsWith(`not connected to ${socket} within 200 ms: `), message);
+    return message;
+  };
+  const absent = await why(temporarySocket());
+  assert.match(absent, /: connect ENOENT \S+ \(no daemon has its socket there\) \[ERR_UNAVAILABLE\]: start the daemon/);
+  assert.match(absent, /npx pgcached dev/);
+  assert.match(absent, /PGCACHED_SOCKET/);
+  const left = `${temporaryFolder()}/left.sock`;
+  // Ends without a chance to remove its socket.
+  const script = `require('net').createServer().listen(${JSON.stringify(left)}, () => process.kill(process.pid, 'SIGKILL'))`;
+  spawnSync(process.execPath, ['-e', script]);
+  assert.match(await why(left), /ECONNREFUSED \S+ \(a socket is there, but its daemon is gone\)/);
+  const silent = await startFakeDaemon(() => undefined);
+  assert.match(await why(silent.path), 'nothing there has answered');
+  silent.server.close();
+  const full = await startFakeDaemon(([id, op]) =>
+    op === OP.hello
+      ? greet([id, op])
+      : [[id, STATUS.error, ERROR_CODES.indexOf('ERR_UNAVAILABLE'), 'the database is away', null]],
+  );
+  assert.match(await why(full.path), 'the database is away');
+  full.server.close();
 });
 
 test('a client that was there before its daemon finds it, and comes back to it after a restart', async () => {

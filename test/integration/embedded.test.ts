@@ -1,9 +1,10 @@
-import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type EmbeddedOptions, type EmbeddedPostgres, startPostgres } from '../../daemon/embedded.js';
+import { prepareHome } from '../../daemon/embedded-home.js';
 import { findNative } from '../../daemon/embedded-native.js';
 import { placeCluster } from '../../scripts/test-cluster.js';
 import { CacheError } from '../../shared/errors.js';
@@ -117,6 +118,25 @@ if (isRoot) {
     assert.is((await start({ dataDir })).dataDir, dataDir);
   });
 }
+
+test('what it makes is kept out of git, and a folder of the user is left as it is', async () => {
+  const ignored = (data: string) => existsSync(join(folder, data, '.gitignore'));
+  const prepare = (data: string) => prepareHome(join(folder, data), join(folder, 'shelter'), () => {});
+  prepare('made');
+  assert.match(readFileSync(join(folder, 'made', '.gitignore'), 'utf8'), /^\*$/m);
+  mkdirSync(join(folder, 'mine'));
+  writeFileSync(join(folder, 'mine', 'letter.txt'), '');
+  prepare('mine');
+  assert.not(ignored('mine'));
+  // As ./scripts/start has made it already, for its log.
+  mkdirSync(join(folder, '.pgcached'));
+  writeFileSync(join(folder, '.pgcached', 'dev.log'), '');
+  prepare('.pgcached');
+  assert.ok(ignored('.pgcached'));
+  writeFileSync(join(folder, 'made', '.gitignore'), 'cluster\n');
+  prepare('made');
+  assert.is(readFileSync(join(folder, 'made', '.gitignore'), 'utf8'), 'cluster\n', 'one that is there stays');
+});
 
 test('tells what Postgres said when it does not start', async () => {
   try {
