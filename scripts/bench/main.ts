@@ -13,7 +13,7 @@ import { measureVisibilities } from './visibility.js';
 import { loadsOf, planOf, type Workload } from './workloads.js';
 
 const CLIENTS = 4;
-const WARM_UP_MS = 500;
+const WARM_UP_PART_MS = 500;
 const WARM_UP_MS_MAX = 5_000;
 const PEERS = ['redis', 'memcached'] as const;
 
@@ -47,8 +47,8 @@ function cellsOf(asked: Options, able: ReadonlyMap<ContenderName, readonly Workl
 async function warmUp(cell: Cell, asked: Options, servers: Servers, clients: ClientProcess[]): Promise<void> {
   const fromMs = performance.now();
   for (let calls = 0; calls < asked.warmUpCalls && performance.now() - fromMs < WARM_UP_MS_MAX; ) {
-    const { opsPerSecond } = await runCell(cell, servers, clients, WARM_UP_MS);
-    calls += (opsPerSecond * WARM_UP_MS) / 1000;
+    const { opsPerSecond } = await runCell(cell, servers, clients, WARM_UP_PART_MS);
+    calls += (opsPerSecond * WARM_UP_PART_MS) / 1000;
   }
 }
 
