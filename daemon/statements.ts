@@ -44,8 +44,9 @@ export class Statements {
   readonly #pools: readonly pg.Pool[];
   readonly #held: readonly LeanPool[];
   readonly #busy = new Set<pg.PoolClient>();
-  /** For reads of rows, which are the most. */
+  /** For reads of rows and batches of writes, which are the most. */
   readonly #readDb: TextQueryable;
+  readonly #batchDb: TextQueryable;
   readonly #db: PoolLike;
   readonly #writeDb: PoolLike;
   readonly #lookDb: PoolLike;
@@ -64,6 +65,7 @@ export class Statements {
     const held = [new LeanPool(reads), new LeanPool(writes), new LeanPool(looks)] as const;
     this.#held = held;
     this.#readDb = held[0];
+    this.#batchDb = held[1];
     this.#db = failingPlainly(held[0]);
     this.#writeDb = failingPlainly(held[1]);
     this.#lookDb = failingPlainly(held[2], settings.lookTimeoutMs);
@@ -109,13 +111,13 @@ export class Statements {
 
   write(space: Space, batch: WriteBatch): Promise<WriteResult> {
     const options = { storage: space.storage, prepare: this.#prepare, arrays: BINARY_ARRAYS };
-    return this.#knowing(async () => writeBatch(this.#writeDb, await this.#tableOf(space), batch, options));
+    return this.#knowing(async () => writeBatch(this.#batchDb, await this.#tableOf(space), batch, options));
   }
 
   fill(space: Space, fills: readonly Fill[]): Promise<FillResult> {
     const { lockTimeoutMs } = this.#settings;
     const options = { storage: space.storage, prepare: this.#prepare, arrays: BINARY_ARRAYS, lockTimeoutMs };
-    return this.#knowing(async () => offerFills(this.#writeDb, await this.#tableOf(space), fills, options));
+    return this.#knowing(async () => offerFills(this.#batchDb, await this.#tableOf(space), fills, options));
   }
 
   takeLease(id: ClusterLeaseId, forMs: number): Promise<boolean> {

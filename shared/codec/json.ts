@@ -1,5 +1,6 @@
 import { CacheError } from '../errors.js';
 import { isRich, pack, unpack } from './pack.js';
+import { TRANSCODE_BYTES_MAX, textBytesMax, transcode, wasOrdered } from './transcode.js';
 
 /** What JSONB can hold of a packed value. */
 export interface JsonForm {
@@ -19,6 +20,21 @@ export interface JsonForm {
  * @throws CacheError ERR_INVALID_VALUE where the bytes are not a packed value
  */
 export function packedToJson(bytes: Uint8Array): JsonForm | undefined {
+  const end = bytes.length > TRANSCODE_BYTES_MAX ? -1 : transcode(bytes, roomFor(bytes.length), 0);
+  return end < 0 ? unpackedToJson(bytes) : { json: room.toString('utf8', 0, end), ordered: wasOrdered() };
+}
+
+/** Where text is written before it becomes a string. */
+let room = Buffer.allocUnsafeSlow(textBytesMax(1024));
+
+function roomFor(bytes: number): Buffer {
+  const size = textBytesMax(bytes);
+  if (room.length < size) room = Buffer.allocUnsafeSlow(2 * size);
+  return room;
+}
+
+/** The same by the long way, for every value: it is unpacked, looked at and written. */
+export function unpackedToJson(bytes: Uint8Array): JsonForm | undefined {
   if (isRich(bytes)) return undefined;
   const value = unpack(bytes);
   const walk = new JsonWalk();

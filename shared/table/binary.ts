@@ -1,88 +1,212 @@
+import { TRANSCODE_BYTES_MAX, textBytesMax, transcode, wasOrdered } from '../codec/transcode.js';
+import { type Storage, toColumns } from './value.js';
+
+/** A batch's values as two parameters: what JSONB carries as text, the packed bytes of the others. */
+export interface ValueParameters {
+  readonly value: unknown;
+  /** Null where all are in `value`. */
+  readonly packed: unknown;
+}
+
 /**
- * Arrays as parameters in Postgres's binary format, which the driver sends for a Buffer. As text each item is escaped,
- * searched for escapes by the server and copied, twice: of a statement with 64 values of 200 bytes that is a fifth.
- * The format is array_recv's: dimensions, whether there are nulls, the type of the items, their number, a lower bound,
- * then each item as its length (−1: null) and its bytes.
+ * How columns of a batch are given to the driver: each is made of all rows by a function of a row. A column that is null in
+ * every row is null itself, which unnest reads as nulls.
  */
-
-interface ItemType<Item> {
-  /** In pg_type, the same in every server. */
-  readonly id: number;
-  sizeOf(item: Item): number;
-  write(to: Buffer, item: Item, at: number): void;
-}
-
-const TEXT: ItemType<string> = {
-  id: 25,
-  sizeOf: (item) => Buffer.byteLength(item),
-  write: (to, item, at) => to.write(item, at),
-};
-const BYTEA: ItemType<Uint8Array> = {
-  id: 17,
-  sizeOf: (item) => item.length,
-  write: (to, item, at) => to.set(item, at),
-};
-const INT2: ItemType<number> = { id: 21, sizeOf: () => 2, write: (to, item, at) => to.writeInt16BE(item, at) };
-const INT8: ItemType<number> = {
-  id: 20,
-  sizeOf: () => 8,
-  write: (to, item, at) => to.writeBigInt64BE(BigInt(item), at),
-};
-const FLOAT8: ItemType<number> = { id: 701, sizeOf: () => 8, write: (to, item, at) => to.writeDoubleBE(item, at) };
-
-type Items<Item> = readonly (Item | null)[];
-
-function encode<Item>(type: ItemType<Item>, items: Items<Item>): Buffer {
-  const sizes = items.map((item) => (item === null ? -1 : type.sizeOf(item)));
-  const total = sizes.reduce((sum, size) => sum + 4 + Math.max(0, size), items.length === 0 ? 12 : 20);
-  const buffer = Buffer.allocUnsafe(total);
-  buffer.writeInt32BE(items.length === 0 ? 0 : 1, 0);
-  buffer.writeInt32BE(sizes.includes(-1) ? 1 : 0, 4);
-  buffer.writeInt32BE(type.id, 8);
-  if (items.length === 0) return buffer;
-  buffer.writeInt32BE(items.length, 12);
-  buffer.writeInt32BE(1, 16);
-  let at = 20;
-  items.forEach((item, index) => {
-    const size = sizes[index] as number;
-    at = buffer.writeInt32BE(size, at);
-    if (item === null) return;
-    type.write(buffer, item, at);
-    at += size;
-  });
-  return buffer;
-}
-
-/** How arrays are given to the driver. */
 export interface Arrays {
-  text(items: Items<string>): unknown;
-  bytea(items: Items<Uint8Array>): unknown;
-  int2(items: Items<number>): unknown;
-  int8(items: Items<number>): unknown;
-  float8(items: Items<number>): unknown;
+  text<Row>(rows: readonly Row[], of: (row: Row) => string | null): unknown;
+  int2<Row>(rows: readonly Row[], of: (row: Row) => number | null): unknown;
+  int8<Row>(rows: readonly Row[], of: (row: Row) => number | null): unknown;
+  float8<Row>(rows: readonly Row[], of: (row: Row) => number | null): unknown;
+  values<Row>(rows: readonly Row[], of: (row: Row) => Uint8Array | undefined, storage: Storage): ValueParameters;
 }
 
-const asTheyAre = (items: Items<unknown>) => items;
+const unlessEmpty = (items: readonly unknown[]) =>
+  items.length === 0 || items.some((item) => item !== null) ? items : null;
+
+const NO_COLUMNS = { value: null, packed: null } as const;
 
 /** For drivers of which nothing is known but that they take arrays, as every pg Pool does. */
 export const PLAIN_ARRAYS: Arrays = {
-  text: asTheyAre,
-  bytea: asTheyAre,
-  int2: asTheyAre,
-  int8: asTheyAre,
-  float8: asTheyAre,
+  text: (rows, of) => unlessEmpty(rows.map(of)),
+  int2: (rows, of) => unlessEmpty(rows.map(of)),
+  int8: (rows, of) => unlessEmpty(rows.map(of)),
+  float8: (rows, of) => unlessEmpty(rows.map(of)),
+  values(rows, of, storage) {
+    const columns = rows.map((row) => {
+      const bytes = of(row);
+      return bytes === undefined ? NO_COLUMNS : toColumns(bytes, storage);
+    });
+    return {
+      value: unlessEmpty(columns.map(({ value }) => value)),
+      packed: unlessEmpty(columns.map(({ packed }) => packed)),
+    };
+  },
 };
+
+// In pg_type, the same in every server.
+const TYPE = { bytea: 17, int8: 20, int2: 21, text: 25, float8: 701 } as const;
+
+const ARRAY_HEADER_BYTES = 20;
+/** Beyond it the memory that a batch needed is not kept. */
+const KEPT_BYTES_MAX = 1024 * 1024;
+/** Longer strings are written by the native function, which costs as much as so many characters do one by one. */
+const SHORT_CHARACTERS = 48;
+
+/**
+ * Writes one array at a time in Postgres's binary format, which node-postgres sends for a Buffer. As text each item is
+ * escaped, searched for escapes by the server and copied, twice: of a statement with 64 values of 200 bytes that is a
+ * fifth. The format is array_recv's: dimensions, whether there are nulls, the type of the items, their number, a lower
+ * bound, then each item as its length (−1: null) and its bytes.
+ */
+class ArrayWriter {
+  #bytes = Buffer.allocUnsafeSlow(16 * 1024);
+  #to = 0;
+  #nulls = 0;
+
+  begin(): void {
+    this.#to = ARRAY_HEADER_BYTES;
+    this.#nulls = 0;
+    if (this.#bytes.length > KEPT_BYTES_MAX) this.#bytes = Buffer.allocUnsafeSlow(KEPT_BYTES_MAX);
+  }
+
+  /** @returns undefined where there are items, but nothing in them */
+  end(typeId: number, count: number): Buffer | undefined {
+    if (count > 0 && this.#nulls === count) return undefined;
+    const bytes = this.#bytes;
+    bytes.writeInt32BE(count === 0 ? 0 : 1, 0);
+    bytes.writeInt32BE(this.#nulls > 0 ? 1 : 0, 4);
+    bytes.writeInt32BE(typeId, 8);
+    bytes.writeInt32BE(count, 12);
+    bytes.writeInt32BE(1, 16);
+    // Without items the dimension is left out. What is written over by the next array is copied.
+    return Buffer.from(bytes.subarray(0, count === 0 ? 12 : this.#to));
+  }
+
+  null(): void {
+    this.#nulls += 1;
+    this.#to = this.#room(4).writeInt32BE(-1, this.#to);
+  }
+
+  text(item: string): void {
+    const { length } = item;
+    const bytes = this.#room(4 + 3 * length);
+    const start = this.#to + 4;
+    let at = start;
+    if (length <= SHORT_CHARACTERS) {
+      const end = start + length;
+      while (at < end) {
+        const code = item.charCodeAt(at - start);
+        if (code >= 0x80) break;
+        bytes[at++] = code;
+      }
+    }
+    if (at - start < length) at = start + bytes.write(item, start);
+    bytes.writeInt32BE(at - start, start - 4);
+    this.#to = at;
+  }
+
+  bytes(item: Uint8Array): void {
+    const bytes = this.#room(4 + item.length);
+    this.#to = bytes.writeInt32BE(item.length, this.#to);
+    bytes.set(item, this.#to);
+    this.#to += item.length;
+  }
+
+  int2(item: number): void {
+    const bytes = this.#room(6);
+    this.#to = bytes.writeInt16BE(item, bytes.writeInt32BE(2, this.#to));
+  }
+
+  int8(item: number): void {
+    const bytes = this.#room(12);
+    this.#to = bytes.writeBigInt64BE(BigInt(item), bytes.writeInt32BE(8, this.#to));
+  }
+
+  float8(item: number): void {
+    const bytes = this.#room(12);
+    this.#to = bytes.writeDoubleBE(item, bytes.writeInt32BE(8, this.#to));
+  }
+
+  /**
+   * The text of a packed value, written where it goes to.
+   * @returns false where it has to go the long way; the item is not begun then
+   */
+  transcoded(packed: Uint8Array): boolean {
+    if (packed.length > TRANSCODE_BYTES_MAX) return false;
+    const bytes = this.#room(4 + textBytesMax(packed.length));
+    const start = this.#to + 4;
+    const end = transcode(packed, bytes, start);
+    if (end < 0) return false;
+    bytes.writeInt32BE(end - start, start - 4);
+    this.#to = end;
+    return true;
+  }
+
+  /** The memory, with room for so many bytes more. */
+  #room(more: number): Buffer {
+    const size = this.#to + more;
+    if (size > this.#bytes.length) {
+      const grown = Buffer.allocUnsafeSlow(2 * size);
+      grown.set(this.#bytes.subarray(0, this.#to));
+      this.#bytes = grown;
+    }
+    return this.#bytes;
+  }
+}
+
+/** An array is written without a pause, so one writer is enough. */
+const writer = new ArrayWriter();
+
+function columnOf<Row, Item>(
+  typeId: number,
+  rows: readonly Row[],
+  of: (row: Row) => Item | null,
+  write: (item: Item) => void,
+): Buffer | null {
+  writer.begin();
+  for (const row of rows) {
+    const item = of(row);
+    if (item === null) writer.null();
+    else write(item);
+  }
+  return writer.end(typeId, rows.length) ?? null;
+}
+
+const writeText = (item: string) => writer.text(item);
+const writeBytes = (item: Uint8Array) => writer.bytes(item);
+const writeInt2 = (item: number) => writer.int2(item);
+const writeInt8 = (item: number) => writer.int8(item);
+const writeFloat8 = (item: number) => writer.float8(item);
 
 /** For node-postgres itself, which sends a Buffer as a binary parameter. */
 export const BINARY_ARRAYS: Arrays = {
-  text: (items) => encode(TEXT, items),
-  bytea: (items) => encode(BYTEA, items),
-  int2: (items) => encode(INT2, items),
-  int8: (items) => encode(INT8, items),
-  float8: (items) => encode(FLOAT8, items),
-};
+  text: (rows, of) => columnOf(TYPE.text, rows, of, writeText),
+  int2: (rows, of) => columnOf(TYPE.int2, rows, of, writeInt2),
+  int8: (rows, of) => columnOf(TYPE.int8, rows, of, writeInt8),
+  float8: (rows, of) => columnOf(TYPE.float8, rows, of, writeFloat8),
 
-/** A column that most batches have nothing in: null then, which unnest reads as nulls. */
-export function unlessEmpty<Item>(items: Items<Item>, as: (items: Items<Item>) => unknown): unknown {
-  return items.every((item) => item === null) ? null : as(items);
-}
+  values(rows, of, storage) {
+    // What of each row is to be packed too, or alone.
+    const packed: (Uint8Array | null)[] = [];
+    const value = columnOf<(typeof rows)[number], Uint8Array>(
+      TYPE.text,
+      rows,
+      (row) => {
+        const bytes = of(row);
+        if (bytes === undefined) packed.push(null);
+        return bytes ?? null;
+      },
+      (bytes) => {
+        if (storage !== 'packed' && writer.transcoded(bytes)) {
+          packed.push(wasOrdered() ? null : bytes);
+          return;
+        }
+        const columns = toColumns(bytes, storage);
+        packed.push(columns.packed);
+        if (columns.value === null) writer.null();
+        else writer.text(columns.value);
+      },
+    );
+    return { value, packed: columnOf(TYPE.bytea, packed, (bytes) => bytes, writeBytes) };
+  },
+};

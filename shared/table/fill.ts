@@ -1,7 +1,7 @@
-import { type Arrays, PLAIN_ARRAYS, unlessEmpty } from './binary.js';
+import { type Arrays, PLAIN_ARRAYS } from './binary.js';
 import type { SpaceNames } from './names.js';
-import type { Queryable } from './queryable.js';
-import { type Storage, toColumns } from './value.js';
+import { type Reader, textRowsOf } from './queryable.js';
+import type { Storage } from './value.js';
 import { arrayLiteral } from './write.js';
 
 /** A value that a load computed, and what it is at least as new as. */
@@ -26,47 +26,37 @@ export interface FillResult {
   readonly stored: readonly string[];
 }
 
+const COLUMNS = ['o_incarnation', 'o_stored'] as const;
+
 /** Offers values to the table. Each key at most once. */
 export async function offerFills(
-  db: Queryable,
+  db: Reader,
   space: SpaceNames,
   fills: readonly Fill[],
   options: { storage: Storage; prepare: boolean; lockTimeoutMs: number; arrays?: Arrays },
 ): Promise<FillResult> {
-  const columns = fills.map((fill) => toColumns(fill.bytes, options.storage));
   const { arrays = PLAIN_ARRAYS } = options;
+  const { value, packed } = arrays.values(fills, ({ bytes }) => bytes, options.storage);
   const values = [
     options.lockTimeoutMs,
-    arrays.text(fills.map((fill) => fill.key)),
-    arrays.text(columns.map((column) => column.value)),
-    unlessEmpty(
-      columns.map((column) => column.packed),
-      arrays.bytea,
-    ),
-    arrays.float8(fills.map((fill) => fill.ttlMs)),
-    unlessEmpty(
-      fills.map((fill) => arrayLiteral(fill.names)),
-      arrays.text,
-    ),
-    fills.map((fill) => fill.base),
-    arrays.text(fills.map((fill) => fill.incarnation)),
-    unlessEmpty(
-      fills.map((fill) => fill.graceMs ?? null),
-      arrays.float8,
-    ),
-    unlessEmpty(
-      fills.map((fill) => fill.deltaMs ?? null),
-      arrays.float8,
-    ),
+    arrays.text(fills, ({ key }) => key),
+    value,
+    packed,
+    arrays.float8(fills, ({ ttlMs }) => ttlMs),
+    arrays.text(fills, ({ names }) => arrayLiteral(names)),
+    arrayLiteral(fills.map(({ base }) => base)),
+    arrays.text(fills, ({ incarnation }) => incarnation),
+    arrays.float8(fills, ({ graceMs }) => graceMs ?? null),
+    arrays.float8(fills, ({ deltaMs }) => deltaMs ?? null),
   ];
-  const text = `SELECT o_incarnation, o_stored FROM ${space.fn('fill')}(
+  const text = `SELECT o_incarnation, array_to_json(o_stored)::text AS o_stored FROM ${space.fn('fill')}(
     $1::int, $2::text[], $3::text[], $4::bytea[], $5::float8[], $6::text[], $7::pg_snapshot[], $8::text[],
     $9::float8[], $10::float8[])`;
-  const { rows } = await db.query(
-    options.prepare ? { name: `pgcached fill ${space.id}`, text, values } : { text, values },
-  );
+  const name = `pgcached fill ${space.id}`;
+  const [row = []] = await textRowsOf(db, options.prepare ? { name, text, values } : { text, values }, COLUMNS);
+  const [incarnation, stored] = row;
   return {
-    incarnation: (rows[0]?.o_incarnation as string | null) ?? undefined,
-    stored: (rows[0]?.o_stored as string[] | null) ?? [],
+    incarnation: incarnation ?? undefined,
+    stored: typeof stored === 'string' ? (JSON.parse(stored) as string[]) : [],
   };
 }

@@ -27,6 +27,20 @@ export interface TextQueryable {
   rows(statement: Statement): Promise<readonly TextRow[]>;
 }
 
+/** What a statement goes through whose rows are texts: any pool, or what gives them so. */
+export type Reader = Queryable | TextQueryable;
+
+/** @param columns of the statement, in order; all of them texts */
+export async function textRowsOf(
+  db: Reader,
+  statement: Statement,
+  columns: readonly string[],
+): Promise<readonly TextRow[]> {
+  if ('rows' in db) return db.rows(statement);
+  const { rows } = await db.query(statement);
+  return rows.map((row) => columns.map((column) => row[column] as string | null));
+}
+
 export interface PoolLike extends Queryable {
   connect(): Promise<ClientLike>;
 }

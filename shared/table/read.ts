@@ -3,7 +3,7 @@ import { BINARY_ARRAYS, PLAIN_ARRAYS } from './binary.js';
 import { incarnation } from './core-sql.js';
 import type { Schema } from './migrate.js';
 import type { SpaceNames } from './names.js';
-import type { Queryable, Statement, TextQueryable, TextRow } from './queryable.js';
+import { type Queryable, type Reader, type TextRow, textRowsOf } from './queryable.js';
 import { live, liveOrStale } from './space-sql.js';
 
 /** One entry, as of the statement's snapshot: live, or (where asked for) expired within its grace. */
@@ -26,9 +26,6 @@ export interface ReadResult<Bytes = Uint8Array> {
   readonly snapshot: string;
   readonly found: readonly FoundEntry<Bytes>[];
 }
-
-/** What a statement is read through: any pool, or what gives rows as texts. */
-export type Reader = Queryable | TextQueryable;
 
 const LEFT_MS = `CASE WHEN e.expires_at = 'infinity' THEN 'Infinity'
   ELSE (date_part('epoch', e.expires_at - statement_timestamp()) * 1000)::text END`;
@@ -89,13 +86,7 @@ function statementOf(schema: Schema, space: SpaceNames, kind: Kind, isOne: boole
 /** How an array of keys is given to a driver of which nothing is known, and to one that takes binary parameters. */
 function parameterOf(db: Reader, keys: readonly string[]): unknown {
   if (keys.length === 1) return keys[0];
-  return ('rows' in db ? BINARY_ARRAYS : PLAIN_ARRAYS).text(keys);
-}
-
-async function rowsOf(db: Reader, statement: Statement): Promise<readonly TextRow[]> {
-  if ('rows' in db) return db.rows(statement);
-  const { rows } = await db.query(statement);
-  return rows.map((row) => COLUMNS.map((column) => row[column] as string | null));
+  return ('rows' in db ? BINARY_ARRAYS : PLAIN_ARRAYS).text(keys, (key) => key);
 }
 
 /**
@@ -113,7 +104,7 @@ export async function readEntries(
 ): Promise<ReadResult> {
   const { name, text } = statementOf(schema, space, withStale ? 'any' : 'read', keys.length === 1);
   const values = [parameterOf(db, keys)];
-  const rows = await rowsOf(db, prepare ? { name, text, values } : { text, values });
+  const rows = await textRowsOf(db, prepare ? { name, text, values } : { text, values }, COLUMNS);
   return resultOf(rows, toBytes);
 }
 
@@ -131,7 +122,7 @@ export async function readSmallEntries(
 ): Promise<ReadResult<Packed> | undefined> {
   const { name, text } = statementOf(schema, space, 'small', keys.length === 1);
   const values = [parameterOf(db, keys), options.valueBytesMax];
-  const rows = await rowsOf(db, options.prepare ? { name, text, values } : { text, values });
+  const rows = await textRowsOf(db, options.prepare ? { name, text, values } : { text, values }, COLUMNS);
   return rows.some((row) => row[4] === TOO_BIG) ? undefined : resultOf(rows, toPacked);
 }
 

@@ -1,9 +1,9 @@
-import { type Arrays, PLAIN_ARRAYS, unlessEmpty } from './binary.js';
+import { type Arrays, PLAIN_ARRAYS } from './binary.js';
 import { incrOne } from './incr.js';
 import type { SpaceNames } from './names.js';
-import type { Queryable } from './queryable.js';
+import { type Reader, textRowsOf } from './queryable.js';
 import { DELETED_NOTHING, WRITE_OP } from './space-sql.js';
-import { type Columns, type Storage, toColumns } from './value.js';
+import { type Storage, toColumns } from './value.js';
 
 /** One key's part of a batch. */
 export interface WriteItem {
@@ -60,8 +60,8 @@ const PARAMETERS =
   '$1::uuid, $2::bigint, $3::bigint, $4::boolean, $5::float8, $6::int, $7::text[], $8::text[], $9::smallint[], ' +
   '$10::text[], $11::bytea[], $12::float8[], $13::bigint[], $14::text[], $15::float8[]';
 
-const columnsOf = ({ bytes }: WriteItem, storage: Storage): Columns =>
-  bytes === undefined ? { value: null, packed: null } : toColumns(bytes, storage);
+const ANSWER_COLUMNS = ['o_state', 'o_incarnation', 'o_xid', 'o_snapshot', 'o_answer', 'o_refused'] as const;
+const ANSWER = ANSWER_COLUMNS.map((column) => `${column}::text`).join(', ');
 
 /** Arrays of unequal length can't be nested as parameters: names go as the text of an array, one a row. */
 export function arrayLiteral(names: readonly string[] | undefined): string | null {
@@ -76,7 +76,7 @@ export function arrayLiteral(names: readonly string[] | undefined): string | nul
  * @throws what the driver throws; SQLSTATE NUMBER_TAKEN where another statement of the same number won
  */
 export async function writeBatch(
-  db: Queryable,
+  db: Reader,
   space: SpaceNames,
   batch: WriteBatch,
   options: { storage: Storage; prepare: boolean; arrays?: Arrays },
@@ -88,7 +88,7 @@ export async function writeBatch(
     if (first.op === 'incr') return incrOne(db, space, batch, first, options.prepare);
   }
   const { arrays = PLAIN_ARRAYS } = options;
-  const columns = items.map((item) => columnsOf(item, options.storage));
+  const { value, packed } = arrays.values(items, ({ bytes }) => bytes, options.storage);
   const values = [
     number?.host ?? null,
     number?.start ?? 0,
@@ -96,60 +96,56 @@ export async function writeBatch(
     batch.again,
     batch.ageMs,
     batch.lockTimeoutMs,
-    arrays.text(batch.invalidated),
-    arrays.text(items.map((item) => item.key)),
-    arrays.int2(items.map((item) => WRITE_OP[item.op])),
-    arrays.text(columns.map((column) => column.value)),
-    unlessEmpty(
-      columns.map((column) => column.packed),
-      arrays.bytea,
-    ),
-    arrays.float8(items.map((item) => item.ttlMs)),
-    unlessEmpty(
-      items.map((item) => item.delta ?? null),
-      arrays.int8,
-    ),
-    unlessEmpty(
-      items.map((item) => arrayLiteral(item.names)),
-      arrays.text,
-    ),
-    unlessEmpty(
-      items.map((item) => item.graceMs ?? null),
-      arrays.float8,
-    ),
+    arrays.text(batch.invalidated, (name) => name),
+    arrays.text(items, ({ key }) => key),
+    arrays.int2(items, ({ op }) => WRITE_OP[op]),
+    value,
+    packed,
+    arrays.float8(items, ({ ttlMs }) => ttlMs),
+    arrays.int8(items, ({ delta }) => delta ?? null),
+    arrays.text(items, ({ names }) => arrayLiteral(names)),
+    arrays.float8(items, ({ graceMs }) => graceMs ?? null),
   ];
-  const text = `SELECT * FROM ${space.fn('write')}(${PARAMETERS})`;
-  const { rows } = await db.query(
-    options.prepare ? { name: `pgcached write ${space.id}`, text, values } : { text, values },
-  );
-  const row = rows[0] as Record<string, string | null> & { o_answer: [string, number, number | null][] | null };
-  if (row.o_state === 'lost' || row.o_state === 'superseded') return { state: row.o_state };
-  const refused = (row.o_refused ?? {}) as unknown as Record<string, boolean>;
+  const text = `SELECT ${ANSWER} FROM ${space.fn('write')}(${PARAMETERS})`;
+  const name = `pgcached write ${space.id}`;
+  const [row = []] = await textRowsOf(db, options.prepare ? { name, text, values } : { text, values }, ANSWER_COLUMNS);
+  const [state, incarnation, xid, snapshot, answer, refused] = row;
+  if (state === 'lost' || state === 'superseded') return { state };
   return {
     state: 'done',
-    incarnation: String(row.o_incarnation),
-    xid: String(row.o_xid),
-    snapshot: String(row.o_snapshot),
-    results: (row.o_answer ?? []).map(([key, op, counter]) => ({
-      key,
-      existed: op !== DELETED_NOTHING,
-      counter: op === WRITE_OP.incr && counter !== null ? counter : undefined,
-    })),
-    refused: Object.fromEntries(
-      Object.entries(refused).map(([key, isCounter]) => [key, isCounter ? 'overflow' : 'not a counter']),
-    ),
+    incarnation: String(incarnation),
+    xid: String(xid),
+    snapshot: String(snapshot),
+    results: typeof answer === 'string' ? resultsOf(answer) : NO_RESULTS,
+    refused: typeof refused === 'string' ? refusedOf(refused) : NONE_REFUSED,
   };
+}
+
+const NO_RESULTS: readonly ItemResult[] = [];
+const NONE_REFUSED = {} as const;
+
+function resultsOf(answer: string): ItemResult[] {
+  return (JSON.parse(answer) as [string, number, number | null][]).map(([key, op, counter]) => ({
+    key,
+    existed: op !== DELETED_NOTHING,
+    counter: op === WRITE_OP.incr && counter !== null ? counter : undefined,
+  }));
+}
+
+function refusedOf(refused: string): Record<string, 'not a counter' | 'overflow'> {
+  const entries = Object.entries(JSON.parse(refused) as Record<string, boolean>);
+  return Object.fromEntries(entries.map(([key, isCounter]) => [key, isCounter ? 'overflow' : 'not a counter']));
 }
 
 /** A set by itself, the first time that it is sent. */
 async function setOne(
-  db: Queryable,
+  db: Reader,
   space: SpaceNames,
   { number, ageMs, lockTimeoutMs }: WriteBatch,
   item: WriteItem,
   { storage, prepare }: { storage: Storage; prepare: boolean },
 ): Promise<WriteResult> {
-  const { value, packed } = columnsOf(item, storage);
+  const { value, packed } = item.bytes === undefined ? { value: null, packed: null } : toColumns(item.bytes, storage);
   const values = [
     number?.host ?? null,
     number?.start ?? 0,
@@ -165,9 +161,9 @@ async function setOne(
   ];
   const text = `SELECT ${space.fn('set_one')}($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS told`;
   const name = `pgcached set ${space.id}`;
-  const { rows } = await db.query(prepare ? { name, text, values } : { text, values });
-  const told = rows[0]?.told as string | null;
+  const [row] = await textRowsOf(db, prepare ? { name, text, values } : { text, values }, ['told']);
+  const told = row?.[0] ?? null;
   if (told === null) return { state: 'lost' };
   const [incarnation = '', xid = '', snapshot = ''] = told.split(' ');
-  return { state: 'done', incarnation, xid, snapshot, results: [], refused: {} };
+  return { state: 'done', incarnation, xid, snapshot, results: NO_RESULTS, refused: NONE_REFUSED };
 }

@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BYTES_MAX, Direct, KEYS_MAX, WRITES_MAX } from '../../daemon/direct.js';
 import { toBytes } from '../../daemon/packed.js';
-import { unpack } from '../../shared/codec.js';
+import { pack, unpack } from '../../shared/codec.js';
 import { BINARY_ARRAYS, PLAIN_ARRAYS } from '../../shared/table/binary.js';
 import type { WriteBatch } from '../../shared/table/write.js';
 import { eventually } from '../support/daemon.js';
@@ -108,31 +108,43 @@ test('what finds all connections taken is declined, and closing does not wait fo
   }
 });
 
+const same = <T>(item: T): T => item;
+
 test('arrays arrive the same in the binary format as in the plain one', async () => {
   const texts = ['', 'a', '"quoted", {braced}', 'back\\slash', 'NULL', null, 'żółć 🙂', "it's"];
-  const bytes = [Buffer.from([0, 255, 92, 34]), null, Buffer.alloc(0)];
+  const values = [{ a: 1, b: ['"x"\n', 0.5] }, { bb: 1, a: 'żółć' }, -0, 'a\0', ['x'.repeat(20_000)], 7n].map(pack);
   const numbers = [0, -1, 1.5, 300_000, Number.POSITIVE_INFINITY, null];
   const integers = [0, -1, Number.MAX_SAFE_INTEGER, -Number.MAX_SAFE_INTEGER, null];
   for (const empty of [false, true]) {
     const rows = [];
     for (const arrays of [PLAIN_ARRAYS, BINARY_ARRAYS]) {
       const some = <T>(items: T[]) => (empty ? [] : items);
-      const values = [
-        arrays.text(some(texts)),
-        arrays.bytea(some(bytes)),
-        arrays.float8(some(numbers)),
-        arrays.int8(some(integers)),
-        arrays.int2(some([0, 1, -5, null])),
+      const json = arrays.values(some([...values, undefined]), same, 'jsonb');
+      const packed = arrays.values(some(values), same, 'packed');
+      assert.equal([packed.value, json.value === null], [empty ? packed.value : null, false]);
+      const parameters = [
+        arrays.text(some(texts), same),
+        arrays.float8(some(numbers), same),
+        arrays.int8(some(integers), same),
+        arrays.int2(some([0, 1, -5, null]), same),
+        json.value,
+        json.packed,
+        packed.packed,
       ];
       rows.push(
         await table.sql(
-          'SELECT $1::text[] AS a, $2::bytea[] AS b, $3::float8[] AS c, $4::int8[] AS d, $5::int2[] AS e',
-          values,
+          'SELECT $1::text[] AS a, $2::float8[] AS b, $3::int8[] AS c, $4::int2[] AS d, $5::text[] AS e, $6::bytea[] AS f, $7::bytea[] AS g',
+          parameters,
         ),
       );
     }
     assert.equal(rows[0], rows[1]);
     if (!empty) assert.equal(rows[0]?.[0]?.a, texts);
+    if (!empty)
+      assert.equal(
+        rows[0]?.[0]?.g,
+        values.map((bytes) => Buffer.from(bytes)),
+      );
   }
 });
 

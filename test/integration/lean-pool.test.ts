@@ -51,7 +51,7 @@ test('rows come as texts by position, whatever is sent and whether or not it is 
       42,
       true,
       Buffer.from([0, 255, 65]),
-      BINARY_ARRAYS.text(['a', '', '"']),
+      BINARY_ARRAYS.text(['a', '', '"'], (item) => item),
     ];
     const text = `SELECT $1::text, $2::text, $3::text, $4::int + 1, $5::boolean, $6::bytea, $7::text[] UNION ALL
       SELECT '', repeat('x', 100000), NULL, NULL, NULL, NULL, NULL`;
