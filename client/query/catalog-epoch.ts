@@ -36,11 +36,16 @@ export class CatalogEpoch {
     };
     return within(undefined, async () => {
       const epoch = await this.#cache.getOrSet(KEY, load, { ttl: Number.POSITIVE_INFINITY, inherit: true });
-      return (await this.isStill(epoch)) ? epoch : undefined;
+      return (await this.#isStill(epoch)) ? epoch : undefined;
     });
   }
 
-  isStill(epoch: string): Promise<boolean> {
+  /** Whether what was learned in that epoch holds; false also where that can't be known. */
+  holds(epoch: string | undefined): Promise<boolean> {
+    return epoch === undefined ? Promise.resolve(false) : this.#isStill(epoch).catch(() => false);
+  }
+
+  #isStill(epoch: string): Promise<boolean> {
     return within(undefined, async () => (await this.#cache.get(KEY)) === epoch);
   }
 }

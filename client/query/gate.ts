@@ -8,6 +8,7 @@ import { type Internals, internalsOf } from '../internals.js';
 import * as ops from '../ops.js';
 import { dependOn, within } from '../parts.js';
 import { type DriverClient, type Session, sessionOf } from './session.js';
+import { notCached, type QueryWarning } from './warnings.js';
 import { withClient } from './with-client.js';
 
 /** How long a first query waits for a daemon that is on its way. */
@@ -17,6 +18,8 @@ const PROOF_RETRY_MS = 2000;
 /** SQLSTATEs of a function that is not there. */
 const UNDEFINED_FUNCTION = '42883';
 const INVALID_SCHEMA_NAME = '3F000';
+/** And of one that may not be called. */
+const INSUFFICIENT_PRIVILEGE = '42501';
 
 /** What was proven of pool and cache: queries of such sessions may be cached in this place. */
 export interface Passage {
@@ -26,7 +29,8 @@ export interface Passage {
 }
 /** Runs work on a connection. */
 export type OnConnection = <T>(work: (client: DriverClient) => Promise<T>) => Promise<T>;
-export type Admission = Passage | { readonly bypass: string };
+/** A bypass that `lasts` is of how pool, cache and database were set up; another may be over soon. */
+export type Admission = Passage | { readonly bypass: string; readonly lasts?: boolean };
 
 /**
  * Proves, before anything is cached, that the log that the pool's commits are written to is the one that the cache's
@@ -44,8 +48,14 @@ export class Gate {
   #settled: Admission | undefined;
   #failedMs: number | undefined;
 
-  /** @throws CacheError ERR_INVALID_ARGUMENT for a cache that is no client of a daemon */
-  constructor(pool: pg.Pool, cache: PgCachedClient) {
+  readonly #onWarning: (warning: QueryWarning) => void;
+  #hasWarned = false;
+
+  /**
+   * @param onWarning told, once, of a bypass that lasts
+   * @throws CacheError ERR_INVALID_ARGUMENT for a cache that is no client of a daemon
+   */
+  constructor(pool: pg.Pool, cache: PgCachedClient, onWarning: (warning: QueryWarning) => void) {
     const internals = internalsOf(cache);
     if (internals === undefined) {
       throw new CacheError(
@@ -54,6 +64,7 @@ export class Gate {
       );
     }
     this.#pool = pool;
+    this.#onWarning = onWarning;
     this.#cache = cache;
     this.#internals = internals;
     this.tables = new PgCachedClient({ ...internals.options, namespace: TABLES_NAMESPACE, near: undefined });
@@ -97,6 +108,11 @@ export class Gate {
     await this.#internals.caller.seeCommits();
   }
 
+  /** The same, as far as it is known by now. */
+  get knownFunction(): string | undefined {
+    return internalsOf(this.tables)!.caller.channel.invalidateFunction;
+  }
+
   /** What logs for this cache in its own database; undefined while no daemon has told. */
   async invalidateFunction(): Promise<string | undefined> {
     const { caller, options } = internalsOf(this.tables)!;
@@ -115,11 +131,18 @@ export class Gate {
     const begun: Promise<Admission> = within(undefined, () => this.#prove(onConnection))
       .catch((error: Error) => ({ bypass: `nothing is proven of the cache: ${error.message}` }))
       .then((admission) => {
-        if (admission.bypass !== undefined) this.#failedMs = performance.now();
+        if (admission.bypass !== undefined) this.#failed(admission);
         if (this.#admission === begun) this.#settled = admission;
         return admission;
       });
     this.#admission = begun;
+  }
+
+  #failed({ bypass, lasts }: Exclude<Admission, Passage>): void {
+    this.#failedMs = performance.now();
+    if (lasts !== true || this.#hasWarned) return;
+    this.#hasWarned = true;
+    this.#onWarning(notCached(bypass));
   }
 
   async #prove(onConnection: OnConnection): Promise<Admission> {
@@ -130,23 +153,20 @@ export class Gate {
     const { place } = caller.channel;
     const { invalidateFunction } = tables;
     if (place === undefined || tables.place !== place || invalidateFunction === undefined) {
-      return { bypass: `the namespaces ${options.namespace} and ${TABLES_NAMESPACE} do not lie whole on one database` };
+      return lasting(`the namespaces ${options.namespace} and ${TABLES_NAMESPACE} do not lie whole on one database`);
     }
     // A namespace gets its functions when it is first used.
     await this.tables.has('-');
     return onConnection(async (client): Promise<Admission> => {
-      if (typeof client.getTransactionStatus !== 'function')
-        return { bypass: 'the driver is not the one in JavaScript' };
+      if (typeof client.getTransactionStatus !== 'function') return lasting('the driver is not the one in JavaScript');
       const session = await sessionOf(client);
-      if (session.isStandby) return { bypass: 'the pool reads from a standby: its rows may be older than the log' };
-      const isOne = await this.#isOneDatabase(client, place, invalidateFunction);
-      return isOne
-        ? { bypass: undefined, session, place }
-        : { bypass: "the pool's database is not the one that the cache's daemon follows, or the cache stores nothing" };
+      if (session.isStandby) return lasting('the pool reads from a standby: its rows may be older than the log');
+      return (await this.#refute(client, place, invalidateFunction)) ?? { bypass: undefined, session, place };
     });
   }
 
-  async #isOneDatabase(client: DriverClient, place: string, invalidateFunction: string): Promise<boolean> {
+  /** @returns why pool and cache are not of one database; undefined where they are */
+  async #refute(client: DriverClient, place: string, invalidateFunction: string): Promise<Admission | undefined> {
     const tag = `proof/${randomUUID()}`;
     const key = `pgcached ${tag}`;
     const load = () => {
@@ -154,17 +174,22 @@ export class Gate {
       return true;
     };
     await this.#cache.getOrSet(key, load, { ttl: 60, inherit: true });
-    if ((await this.#cache.get(key)) !== true) return false;
+    if ((await this.#cache.get(key)) !== true) return { bypass: 'the cache stores nothing for now' };
     try {
-      await client.query(`SELECT ${invalidateFunction}('tag', $1)`, [tag]).catch((error: { code?: string }) => {
-        if (error.code !== UNDEFINED_FUNCTION && error.code !== INVALID_SCHEMA_NAME) throw error;
-        const elsewhere = "it is not the one that the cache's daemon follows, or search_path does not lead there";
-        throw new Error(`the pool's database has no function ${invalidateFunction}: ${elsewhere}`);
-      });
+      await client.query(`SELECT ${invalidateFunction}('tag', $1)`, [tag]);
       await this.#internals.caller.channel.call(ops.SYNC, []);
-      return (await this.#cache.get(key)) === undefined;
+      if ((await this.#cache.get(key)) === undefined) return undefined;
+      return lasting("the pool's database is not the one that the cache's daemon follows");
+    } catch (error) {
+      const { code, message } = error as { code?: string; message: string };
+      if (code === INSUFFICIENT_PRIVILEGE) return lasting(`nothing is proven of the cache: ${message}`);
+      if (code !== UNDEFINED_FUNCTION && code !== INVALID_SCHEMA_NAME) throw error;
+      const elsewhere = "it is not the one that the cache's daemon follows, or search_path does not lead there";
+      return lasting(`the pool's database has no function ${invalidateFunction}: ${elsewhere}`);
     } finally {
       await this.#cache.delete(key).catch(() => {});
     }
   }
 }
+
+const lasting = (bypass: string): Admission => ({ bypass, lasts: true });

@@ -6,4 +6,5 @@ export { QueryCacheManager, type QueryCacheManagerOptions, type QueryEntryOption
 export type { BypassedQuery, CachedPoolOptions, TableOptions } from './options.js';
 export type { QueryCacheOptions } from './request.js';
 export { CacheStats } from './stats.js';
+export type { QueryWarning } from './warnings.js';
 export * from './watch.js';

@@ -4,6 +4,7 @@ import { ttlToMs } from '../../shared/duration.js';
 import { CacheError } from '../../shared/errors.js';
 import { checkOptionNames } from '../../shared/option-names.js';
 import type { PgCachedClient } from '../client.js';
+import { emitWarning, type QueryWarning } from './warnings.js';
 
 export interface TableOptions {
   /** How long results read from this table are kept at most; `defaultTtl` where it is missing. Infinity: until a commit drops them. */
@@ -29,6 +30,11 @@ export interface CachedPoolOptions {
   catalogTtlMs?: number;
   /** Told of each query that was not cached, and why. `NODE_DEBUG=pgcached-query` prints the same. */
   onBypass?: (query: BypassedQuery) => void;
+  /**
+   * Told once of each cached table whose changes by others are not heard of, and where nothing of the pool can be cached.
+   * `process.emitWarning` where it is missing; `() => {}` for silence.
+   */
+  onWarning?: (warning: QueryWarning) => void;
 }
 
 export interface CheckedPoolOptions {
@@ -39,6 +45,7 @@ export interface CheckedPoolOptions {
   readonly maxResultBytes: number;
   readonly catalogTtlMs: number;
   readonly onBypass: (query: BypassedQuery) => void;
+  readonly onWarning: (warning: QueryWarning) => void;
 }
 
 const QUERY_TTL_DEFAULT_SECONDS = 300;
@@ -52,6 +59,7 @@ const ofPool: Readonly<Record<keyof CachedPoolOptions, true>> = {
   maxResultBytes: true,
   catalogTtlMs: true,
   onBypass: true,
+  onWarning: true,
 };
 
 const debug = debuglog('pgcached-query');
@@ -66,15 +74,16 @@ export function checkPoolOptions(options: CachedPoolOptions): CheckedPoolOptions
     throw new CacheError('ERR_INVALID_ARGUMENT', 'cachedPool takes a pool and { cache: connect(), … }');
   }
   checkOptionNames(options, Object.keys(ofPool));
-  const { cache, tables = {}, defaultTtl = QUERY_TTL_DEFAULT_SECONDS, onBypass } = options;
+  const { cache, tables = {}, defaultTtl = QUERY_TTL_DEFAULT_SECONDS, onBypass, onWarning = emitWarning } = options;
   const { maxResultBytes = RESULT_BYTES_DEFAULT, catalogTtlMs = CATALOG_TTL_MS_DEFAULT } = options;
   for (const [name, value] of Object.entries({ maxResultBytes, catalogTtlMs })) {
     if (typeof value !== 'number' || !(value >= 0)) {
       throw new CacheError('ERR_INVALID_ARGUMENT', `${name} is a number from 0, not ${String(value)}`);
     }
   }
-  if (onBypass !== undefined && typeof onBypass !== 'function') {
-    throw new CacheError('ERR_INVALID_ARGUMENT', 'onBypass is a function');
+  for (const [name, value] of Object.entries({ onBypass, onWarning })) {
+    if (value === undefined || typeof value === 'function') continue;
+    throw new CacheError('ERR_INVALID_ARGUMENT', `${name} is a function`);
   }
   const defaultTtlMs = ttlToMs(defaultTtl, 'defaultTtl');
   const tableTtlMs = new Map<string, number>();
@@ -92,5 +101,5 @@ export function checkPoolOptions(options: CachedPoolOptions): CheckedPoolOptions
     debug('not cached, for %s: %s', query.reason, query.text);
     onBypass?.(query);
   };
-  return { cache, tableTtlMs, defaultTtlMs, maxResultBytes, catalogTtlMs, onBypass: told };
+  return { cache, tableTtlMs, defaultTtlMs, maxResultBytes, catalogTtlMs, onBypass: told, onWarning };
 }

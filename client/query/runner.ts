@@ -16,6 +16,7 @@ import { checkQueryCache, type QueryCacheOptions, type QueryRequest } from './re
 import { type DriverClient, forgetSession, isIdle, type Session } from './session.js';
 import { CacheStats } from './stats.js';
 import { nameInSql, quotedTable, tableNamed, ttlOf } from './table-ttl.js';
+import { UnwatchedTables } from './warnings.js';
 import { withClient } from './with-client.js';
 
 type Known = Extract<Classified, { readonly bypass: undefined }>;
@@ -34,6 +35,7 @@ export class QueryRunner {
   readonly #pool: pg.Pool;
   readonly #options: CheckedPoolOptions;
   readonly #epochs: CatalogEpoch;
+  readonly #unwatched: UnwatchedTables;
   #classifier: Classifier;
   /** What the classifier knows was learned in this session's sight, while the catalog's epoch was this. */
   #learned: { settings: string; epoch: string } | undefined;
@@ -51,7 +53,8 @@ export class QueryRunner {
   constructor(pool: pg.Pool, options: CheckedPoolOptions) {
     this.#pool = pool;
     this.#options = options;
-    this.gate = new Gate(pool, options.cache);
+    this.gate = new Gate(pool, options.cache, options.onWarning);
+    this.#unwatched = new UnwatchedTables(options.onWarning);
     this.#classifier = new Classifier(options.catalogTtlMs);
     this.#epochs = new CatalogEpoch(options.cache);
     for (const name of options.tableTtlMs.keys()) this.#cachedTables.add(nameInSql(name));
@@ -230,22 +233,18 @@ export class QueryRunner {
   async #execute({ request, passage, classified }: Admitted, context: LoadContext | undefined): Promise<RawResult> {
     const begunAt = this.#writes;
     // Asked while the query runs, but of a load that has begun: its lease hears of all that comes after the answer.
-    const isCurrent = this.#isCurrent(classified);
-    const { isSame, result } = await withClient(this.#pool, async (client) => ({
-      isSame: await isProven(client, passage.session),
-      result: rawResult(await client.query(driverQuery(request))),
-    }));
+    const isCurrent = this.#epochs.holds(this.#learnedIn.get(classified));
+    const { isSame, result } = await withClient(this.#pool, async (client) => {
+      const isSame = await isProven(client, passage.session);
+      const result = rawResult(await client.query(driverQuery(request)));
+      await this.#unwatched.look(client, classified.tables, this.gate.knownFunction);
+      return { isSame, result };
+    });
     const isFollowed = this.#follow(passage, classified, isSame, isSame && (await isCurrent));
     if (!isFollowed || bytesOf(result) > this.#options.maxResultBytes) context?.skip();
     else if (context !== undefined) this.stats.sets += 1;
     this.#begunAt.set(result, begunAt);
     return result;
-  }
-
-  /** Whether what was learned of the catalog for it holds; false also where that can't be known. */
-  #isCurrent(classified: Known): Promise<boolean> {
-    const epoch = this.#learnedIn.get(classified);
-    return epoch === undefined ? Promise.resolve(false) : this.#epochs.isStill(epoch).catch(() => false);
   }
 
   /** Whether a query that ran now would run in the session that was proven: it takes the connection that it would be given. */
@@ -281,7 +280,7 @@ export class QueryRunner {
     }));
     if (classified.bypass !== undefined) return loseParts();
     const isSame = await isProven(client, admission.session);
-    this.#follow(admission, classified, isSame, isSame && (await this.#isCurrent(classified)));
+    this.#follow(admission, classified, isSame, isSame && (await this.#epochs.holds(this.#learnedIn.get(classified))));
   }
 
   /** Asks on a connection of the same session, whose names mean the same. */

@@ -17,6 +17,9 @@ export interface LogFunction {
   readonly logs: string;
 }
 
+/** How a function of a cache begins to write its log. */
+const logsOf = (fn: string) => `pg_catalog.substring(${fn}.prosrc, 'INSERT INTO "[^"]+"[.]"[^"]+" ')`;
+
 /**
  * The functions that invalidate in the namespace `tables`, one for each cache in this database that has it. They are told by what
  * they log: their names are those of the namespace's table, which may be any.
@@ -24,7 +27,7 @@ export interface LogFunction {
 export const LOG_FUNCTIONS_SQL = `
   SELECT pg_catalog.format('"%s"."%s"', ns.nspname, p.proname) AS name,
     pg_catalog.has_function_privilege(p.oid, 'EXECUTE') AND pg_catalog.has_schema_privilege(ns.oid, 'USAGE') AS allowed,
-    pg_catalog.substring(p.prosrc, 'INSERT INTO "[^"]+"[.]"[^"]+" ') AS logs
+    ${logsOf('p')} AS logs
   FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS ns ON ns.oid = p.pronamespace
   WHERE p.proname LIKE '%\\_invalidate' AND p.pronargs = 2
     AND pg_catalog.strpos(p.prosrc, ${literal(`${literal(tagName(TABLES_NAMESPACE, ''))} ||`)}) > 0`;
@@ -32,6 +35,12 @@ export const LOG_FUNCTIONS_SQL = `
 /** Of the application, and no compiled code of an extension: it may do anything. */
 const isApplication = (fn: string) => `${fn}.oid >= 16384 AND (
         SELECT l.lanname NOT IN ('c', 'internal') FROM pg_catalog.pg_language AS l WHERE l.oid = ${fn}.prolang)`;
+
+/** Whether the triggers of a cache that see every change are on a table. @param logs how they begin to write its log */
+export const isWatched = (table: string, logs: string) => `(
+        SELECT pg_catalog.bit_or(t.tgtype::int & 60) FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
+        WHERE t.tgrelid = ${table} AND t.tgenabled = 'A' AND p.proname LIKE '%\\_watched' AND pg_catalog.strpos(p.prosrc, ${logs}) > 0
+      ) IS NOT DISTINCT FROM 60`;
 
 /**
  * What a statement wrote: the tables that it named ($1, as to_regclass takes them, each with what it cascades to in $2: 'none',
@@ -78,10 +87,7 @@ const WRITTEN = `
         JOIN pg_catalog.pg_class AS c ON c.oid = w.oid AND c.relkind IN ('r', 'p', 'm', 'f') AND c.relpersistence <> 't'
         JOIN pg_catalog.pg_namespace AS ns ON ns.oid = c.relnamespace,
         pg_catalog.unnest(ARRAY[ns.nspname || '.' || c.relname, ns.nspname || '.' || c.relname || '/*']) AS tag
-      WHERE (
-        SELECT pg_catalog.bit_or(t.tgtype::int & 60) FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
-        WHERE t.tgrelid = c.oid AND t.tgenabled = 'A' AND p.proname LIKE '%\\_watched' AND pg_catalog.strpos(p.prosrc, $7::text) > 0
-      ) IS DISTINCT FROM 60
+      WHERE NOT (${isWatched('c.oid', '$7::text')})
     )`;
 
 /**
@@ -100,3 +106,19 @@ export const logWrittenSql = (invalidate: string) => `${WRITTEN}
 
 /** Logs that nothing that was made of queries is known to be fresh. */
 export const invalidateAllSql = (invalidate: string) => `SELECT ${invalidate}('namespace')`;
+
+/**
+ * Which tables ($1, as to_regclass takes them) the log of a cache does not hear of whoever writes them, its function that
+ * invalidates being $2: neither they nor all that share their rows (partitions, children, parents) are watched by it. `isItself`: the table is one of these.
+ */
+export const UNWATCHED_SQL = `
+    WITH RECURSIVE family (asked, oid) AS (
+      SELECT n, pg_catalog.to_regclass(n)::oid FROM pg_catalog.unnest($1::text[]) AS n
+      UNION
+      SELECT f.asked, CASE WHEN h.inhrelid = f.oid THEN h.inhparent ELSE h.inhrelid END
+        FROM family AS f JOIN pg_catalog.pg_inherits AS h ON f.oid IN (h.inhrelid, h.inhparent)
+    )
+    SELECT f.asked, pg_catalog.bool_or(c.oid = pg_catalog.to_regclass(f.asked)) AS "isItself" FROM family AS f JOIN pg_catalog.pg_class AS c ON c.oid = f.oid AND c.relkind IN ('r', 'p'),
+      pg_catalog.pg_proc AS own
+    WHERE own.oid = pg_catalog.to_regprocedure($2::text || '(text, text[])') AND NOT (${isWatched('c.oid', logsOf('own'))})
+    GROUP BY f.asked`;
