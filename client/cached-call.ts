@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import type { CacheAdapter, GetOrSetOptions } from '../shared/cache.js';
 import { CacheError } from '../shared/errors.js';
+import { given } from '../shared/key.js';
 import { DEFAULT_TTL_SECONDS } from '../shared/protocol.js';
 import { checkAdapter, getAdapter } from './backends/registry.js';
 import { argumentsKey, givenKey } from './cached-key.js';
@@ -25,28 +26,46 @@ export function makeCached(fn: Callable, options: Options, prefix: Prefix): Call
         `the class of ${fn.name} has no instance yet: make one first, or give cached a keyPrefix`,
       );
     }
-    const chosen = options.key === undefined ? args : options.key.apply(self as undefined, args);
-    return typeof chosen === 'string' ? givenKey(prefix.text, chosen) : argumentsKey(prefix.text, chosen);
+    if (options.key === undefined) return argumentsKey(prefix.text, args);
+    const chosen: unknown = options.key.apply(self as undefined, args);
+    if (typeof chosen === 'string') return givenKey(prefix.text, chosen);
+    if (Array.isArray(chosen)) return argumentsKey(prefix.text, chosen);
+    throw new CacheError(
+      'ERR_INVALID_ARGUMENT',
+      `the key option of cached gave ${given(chosen)}: no string, and no list`,
+    );
   };
   const optionsOf = callOptions(options);
+  const isAsync = types.isAsyncFunction(fn) || asyncWrappers.has(fn);
   const run = (self: unknown, args: unknown[]): unknown => {
     const cache = cacheOf(options.cache);
+    // A client answers with a promise each time, and each caller with one of his own: there is nothing to see to.
+    if (cache instanceof PgCachedClient) {
+      return cache.getOrSet(keyOf(self, args), () => fn.apply(self, args), optionsOf(true, self, args));
+    }
     const load = (): unknown => {
       const result = fn.apply(self, args);
       if (!isThenable(result)) return result;
       rememberPromises(cache, prefix.text!);
       return Promise.resolve(result);
     };
-    const result = cache.getOrSet(keyOf(self, args), load, optionsOf(cache, self, args));
+    const result = cache.getOrSet(keyOf(self, args), load, optionsOf(false, self, args));
+    if (isAsync) return ownPromise(result);
     return answersPromises(cache, prefix.text!) ? Promise.resolve(result) : result;
   };
-  const wrapper: Callable = types.isAsyncFunction(fn)
-    ? async function (this: unknown, ...args: unknown[]) {
-        return run(this, args);
+  // Not declared `async`, which would make a hit wait for a promise of a promise.
+  const wrapper: Callable = isAsync
+    ? function (this: unknown, ...args: unknown[]) {
+        try {
+          return run(this, args);
+        } catch (error) {
+          return Promise.reject(error);
+        }
       }
     : function (this: unknown, ...args: unknown[]) {
         return run(this, args);
       };
+  if (isAsync) asyncWrappers.add(wrapper);
   // Called as `obj.method.invalidate(…)`, `this` is the wrapper, which is nothing that a key option could use.
   const selfOf = (self: unknown): unknown => (self === wrapper ? undefined : self);
   return Object.defineProperties(wrapper, {
@@ -65,23 +84,36 @@ export function makeCached(fn: Callable, options: Options, prefix: Prefix): Call
   });
 }
 
+/** Wrappers of functions that are declared `async`: they can be wrapped again, and do not look it. */
+const asyncWrappers = new WeakSet<object>();
+
+async function ownPromise(result: unknown): Promise<unknown> {
+  return result;
+}
+
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
 }
 
 function cacheOf(choice: CacheChoice | undefined): CacheAdapter {
+  if (choice instanceof PgCachedClient) return choice;
   if (choice === undefined) return getCache();
   if (typeof choice === 'string') return getAdapter(choice);
   return checkAdapter(typeof choice === 'function' ? choice() : choice, 'the cache option of cached');
 }
 
-/** @returns what the options of a call are: the same for all calls but for the tags, and for what the cache is at the time */
-function callOptions(options: Options): (cache: CacheAdapter, self: unknown, args: unknown[]) => GetOrSetOptions {
+/**
+ * @returns what the options of a call are: the same for all calls but for the tags, and for whether the cache is, at the time, a
+ *   client of the daemon
+ */
+function callOptions(options: Options): (isClient: boolean, self: unknown, args: unknown[]) => GetOrSetOptions {
   const { cache: _, key, keyPrefix, tags, ...rest } = options;
-  const plain: GetOrSetOptions = { ttl: DEFAULT_TTL_SECONDS, ...present(rest) };
+  // A place for the tags is there from the start: to copy an object and replace a property is ten times as fast as to add one.
+  const place = tags === undefined ? {} : { tags: [] };
+  const plain: GetOrSetOptions = { ttl: DEFAULT_TTL_SECONDS, ...present(rest), ...place };
   const inheriting: GetOrSetOptions = { inherit: 'auto', ...plain };
-  return (cache, self, args) => {
-    const base = cache instanceof PgCachedClient ? inheriting : plain;
+  return (isClient, self, args) => {
+    const base = isClient ? inheriting : plain;
     if (tags === undefined) return base;
     return { ...base, tags: typeof tags === 'function' ? tags.apply(self as undefined, args) : tags };
   };

@@ -9,11 +9,15 @@ import { CacheError } from '../shared/errors.js';
  * bare string has, or is a word or number that a string is quoted to be told from.
  */
 
+/** Where something stands in the arguments; undefined while nobody wants to know. */
+type Path = string | undefined;
+
 /** Characters after which a key is shortened to its prefix and a digest. */
 const KEY_CHARS_MAX = 200;
 /** How much of a long prefix stays readable in front of a digest. */
 const PREFIX_CHARS_MAX = 100;
 const DEPTH_MAX = 100;
+const SORTED_BY_HAND_MAX = 8;
 
 const BARE_STRING = /^[\w./@+-]+$/;
 const BARE_NAME = /^[\w$.-]+$/;
@@ -27,11 +31,25 @@ const TAKEN = /^(?:true|false|null|undefined|-0|-?\d+n|[0-9a-f]{64})$/;
  * @throws CacheError ERR_INVALID_ARGUMENT where an argument cannot be told from others by its data, naming the argument
  */
 export function argumentsKey(prefix: string, args: readonly unknown[]): string {
-  const parts = args.map((arg, i) => {
-    const path = `argument ${i + 1}`;
-    return i === args.length - 1 && isPlainObject(arg) ? renderOptions(arg as object, path) : render(arg, path, 0);
-  });
-  return shorten(prefix, [prefix, ...parts].join(':'));
+  try {
+    return shorten(prefix, written(prefix, args, false));
+  } catch {
+    // Written once more, for an error that says where: to keep track of that costs more than all the rest.
+    return shorten(prefix, written(prefix, args, true));
+  }
+}
+
+function written(prefix: string, args: readonly unknown[], isTracked: boolean): string {
+  let key = prefix;
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i];
+    const path = isTracked ? `argument ${i + 1}` : undefined;
+    key += ':';
+    // A hole, which only a list of the key option can have.
+    if (!(i in args)) continue;
+    key += i === args.length - 1 && isPlainObject(arg) ? renderOptions(arg as object, path) : render(arg, path, 0);
+  }
+  return key;
 }
 
 /** The key where the caller names what comes after the prefix. */
@@ -45,26 +63,39 @@ function shorten(prefix: string, key: string): string {
   return `${prefix.slice(0, PREFIX_CHARS_MAX)}:${digest}`;
 }
 
-function renderOptions(options: object, path: string): string {
+function renderOptions(options: object, path: Path): string {
   return renderMembers(options, path, 0, ':') || '{}';
 }
 
-function renderMembers(value: object, path: string, depth: number, separator: string): string {
+function renderMembers(value: object, path: Path, depth: number, separator: string): string {
   refuseSymbolNames(value, path);
-  return Object.keys(value)
-    .sort()
-    .map((name) => {
-      const member = (value as Record<string, unknown>)[name];
-      return `${renderName(name)}=${render(member, `${path}.${name}`, depth + 1)}`;
-    })
-    .join(separator);
+  const names = sortFew(Object.keys(value));
+  let text = '';
+  for (const name of names) {
+    if (text !== '') text += separator;
+    const member = (value as Record<string, unknown>)[name];
+    text += `${renderName(name)}=${render(member, path && `${path}.${name}`, depth + 1)}`;
+  }
+  return text;
+}
+
+/** As `sort` does it, which takes ten times as long for the two or three names that options have. */
+function sortFew(names: string[]): string[] {
+  if (names.length > SORTED_BY_HAND_MAX) return names.sort();
+  for (let i = 1; i < names.length; i++) {
+    const name = names[i]!;
+    let at = i;
+    for (; at > 0 && names[at - 1]! > name; at--) names[at] = names[at - 1]!;
+    names[at] = name;
+  }
+  return names;
 }
 
 function renderName(name: string): string {
   return BARE_NAME.test(name) ? name : JSON.stringify(name);
 }
 
-function render(value: unknown, path: string, depth: number): string {
+function render(value: unknown, path: Path, depth: number): string {
   switch (typeof value) {
     case 'string':
       return renderString(value);
@@ -84,11 +115,16 @@ function render(value: unknown, path: string, depth: number): string {
 
 /** JSON's quoting also escapes NUL and lone surrogates, which a key cannot carry. */
 function renderString(text: string): string {
-  const isBare = BARE_STRING.test(text) && String(Number(text)) !== text && !TAKEN.test(text);
+  const isBare = BARE_STRING.test(text) && !isNumber(text) && !TAKEN.test(text);
   return isBare ? text : JSON.stringify(text);
 }
 
-function renderObject(value: object, path: string, depth: number): string {
+/** Whether a number reads so. None begins with a small letter, which saves most texts the attempt. */
+function isNumber(text: string): boolean {
+  return text < 'a' && String(Number(text)) === text;
+}
+
+function renderObject(value: object, path: Path, depth: number): string {
   if (depth > DEPTH_MAX) throw unkeyable(path, `cyclic, or nested over ${DEPTH_MAX} deep`);
   if (isPlainObject(value)) return `{${renderMembers(value, path, depth, ',')}}`;
   // By the name of the very class: a subclass may carry more than the data of its base.
@@ -98,7 +134,7 @@ function renderObject(value: object, path: string, depth: number): string {
   return rendered;
 }
 
-type Renderer = (value: object, path: string, depth: number) => string | undefined;
+type Renderer = (value: object, path: Path, depth: number) => string | undefined;
 
 const renderers: ReadonlyMap<string, Renderer> = new Map<string, Renderer>([
   ['Array', (value, path, depth) => (Array.isArray(value) ? renderArray(value, path, depth) : undefined)],
@@ -110,14 +146,14 @@ const renderers: ReadonlyMap<string, Renderer> = new Map<string, Renderer>([
 ]);
 
 /** Holes are told from `undefined`: as for a missing argument, the function can tell them apart. */
-function renderArray(items: readonly unknown[], path: string, depth: number): string {
+function renderArray(items: readonly unknown[], path: Path, depth: number): string {
   refuseSymbolNames(items, path);
   const parts: string[] = [];
   let present = 0;
   for (let i = 0; i < items.length; i++) {
     const isThere = i in items;
     if (isThere) present++;
-    parts.push(isThere ? render(items[i], `${path}[${i}]`, depth + 1) : '*');
+    parts.push(isThere ? render(items[i], path && `${path}[${i}]`, depth + 1) : '*');
   }
   if (Object.keys(items).length !== present) throw unkeyable(path, 'an array with properties of its own');
   return `[${parts.join(',')}]`;
@@ -132,13 +168,13 @@ function renderRegExp({ source, flags, lastIndex }: RegExp): string {
 }
 
 /** Maps and sets in their own order, which the function can see as well. */
-function renderMap(map: ReadonlyMap<unknown, unknown>, path: string, depth: number): string {
+function renderMap(map: ReadonlyMap<unknown, unknown>, path: Path, depth: number): string {
   const at = `${path} (an entry of the map)`;
   const entries = [...map].map(([key, item]) => `${render(key, at, depth + 1)}=>${render(item, at, depth + 1)}`);
   return `Map{${entries.join(',')}}`;
 }
 
-function renderSet(set: ReadonlySet<unknown>, path: string, depth: number): string {
+function renderSet(set: ReadonlySet<unknown>, path: Path, depth: number): string {
   return `Set{${[...set].map((item) => render(item, `${path} (an item of the set)`, depth + 1)).join(',')}}`;
 }
 
@@ -160,17 +196,19 @@ function renderBytes(value: object, className: string): string | undefined {
 function isPlainObject(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype === null) return true;
+  if (prototype === null || prototype === Object.prototype) return true;
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, 'isPrototypeOf');
 }
 
-function refuseSymbolNames(value: object, path: string): void {
-  if (Object.getOwnPropertySymbols(value).some((name) => Object.prototype.propertyIsEnumerable.call(value, name))) {
+function refuseSymbolNames(value: object, path: Path): void {
+  const symbols = Object.getOwnPropertySymbols(value);
+  if (symbols.length === 0) return;
+  if (symbols.some((name) => Object.prototype.propertyIsEnumerable.call(value, name))) {
     throw unkeyable(path, 'an object with symbols as names');
   }
 }
 
-function unkeyable(path: string, what: string): CacheError {
+function unkeyable(path: Path, what: string): CacheError {
   return new CacheError(
     'ERR_INVALID_ARGUMENT',
     `${path} is ${what}, which no key can be made of: pass cached a key option`,

@@ -83,6 +83,7 @@ function tooLong(): CacheError {
 export function checkTags(tags: unknown, countMax: number = LIMIT.tagsPerEntryMax): string[] {
   if (tags === undefined) return [];
   if (!isIterable(tags)) throw new CacheError('ERR_INVALID_TAG', `${given(tags)} is not an array of tags`);
+  if (Array.isArray(tags) && tags.length === 1) return [checkTag(tags[0])];
   const checked = new Set<string>();
   for (const tag of tags) {
     checked.add(checkTag(tag));
@@ -96,7 +97,7 @@ function checkTag(tag: unknown): string {
   if (tag === '') throw new CacheError('ERR_INVALID_TAG', 'a tag is empty');
   if (tag.includes('\0')) throw new CacheError('ERR_INVALID_TAG', `${given(tag)} holds a NUL character`);
   if (!tag.isWellFormed()) throw new CacheError('ERR_INVALID_TAG', `${given(tag)} holds a lone surrogate`);
-  if (Buffer.byteLength(tag) > LIMIT.tagBytesMax) {
+  if (tag.length * 3 > LIMIT.tagBytesMax && Buffer.byteLength(tag) > LIMIT.tagBytesMax) {
     throw new CacheError('ERR_INVALID_TAG', `${given(tag)} is longer than ${LIMIT.tagBytesMax} bytes`);
   }
   return tag;

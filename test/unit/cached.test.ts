@@ -201,6 +201,8 @@ test('a key option names the call: text as it is, a list as arguments', () => {
     'page:5:function',
   );
   assert.match(text.key({ url: 'x'.repeat(300) }), /^page:[0-9a-f]{64}$/);
+  const neither = cached({ ...options, key: ((id: number) => id) as never })((id: number) => id);
+  throwsCode('ERR_INVALID_ARGUMENT', () => neither(5));
 });
 
 test('this is passed on, to the function and to the key option', () => {
@@ -226,7 +228,10 @@ test('this is passed on, to the function and to the key option', () => {
 test('unkeyable arguments: an async function rejects, a synchronous one throws', async () => {
   const cache = new LocMemCache();
   const load = cached({ cache, keyPrefix: 'x' })(async (fn: () => void) => fn());
-  await rejectsCode('ERR_INVALID_ARGUMENT', async () => await load(() => {}));
+  for (const twice of [load, cached({ cache, keyPrefix: 'xx' })(load)]) {
+    const answer = twice(() => {});
+    await rejectsCode('ERR_INVALID_ARGUMENT', () => answer);
+  }
   const error = throwsCode('ERR_INVALID_ARGUMENT', () =>
     cached({ cache, keyPrefix: 'y' })((fn: () => void) => fn())(() => {}),
   );
