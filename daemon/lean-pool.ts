@@ -37,13 +37,14 @@ export class LeanPool implements Pick<PoolLike, 'connect'>, TextQueryable {
 
   /**
    * A statement on a connection of its own, with rows as texts.
+   * @param timeoutMs how long to wait for the answer, if not as long as the connection says
    * @throws (rejects) DatabaseFailure; its connection is thrown away where it broke
    */
-  rows(statement: Statement): Promise<readonly TextRow[]> {
+  rows(statement: Statement, timeoutMs?: number): Promise<readonly TextRow[]> {
     const held = this.#take();
-    if (held !== undefined) return this.#ask(held, statement);
+    if (held !== undefined) return this.#ask(held, statement, timeoutMs);
     return this.#connect().then(
-      (made) => this.#ask(made, statement),
+      (made) => this.#ask(made, statement, timeoutMs),
       (error) => Promise.reject(unreachable(error)),
     );
   }
@@ -79,18 +80,22 @@ export class LeanPool implements Pick<PoolLike, 'connect'>, TextQueryable {
     return held;
   }
 
-  #ask(held: Held, statement: Statement): Promise<readonly TextRow[]> {
+  #ask(held: Held, statement: Statement, timeoutMs: number | undefined): Promise<readonly TextRow[]> {
     return new Promise((resolve, reject) => {
-      const query = new LeanQuery(statement, (error, rows = []) => {
-        if (error === null) {
-          this.#free(held, false);
-          resolve(rows);
-          return;
-        }
-        const failure = failureOf(error);
-        this.#free(held, failure.kind === 'unknown');
-        reject(failure);
-      });
+      const query = new LeanQuery(
+        statement,
+        (error, rows = []) => {
+          if (error === null) {
+            this.#free(held, false);
+            resolve(rows);
+            return;
+          }
+          const failure = failureOf(error);
+          this.#free(held, failure.kind === 'unknown');
+          reject(failure);
+        },
+        timeoutMs,
+      );
       // The driver's types know its own Connection, of which the query object uses less.
       held.client.query(query as unknown as pg.Submittable);
     });

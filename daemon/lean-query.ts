@@ -34,7 +34,11 @@ export class LeanQuery {
   /** Called once, with the error or with the rows. */
   callback: (error: Error | null, rows?: TextRow[]) => void;
 
-  constructor(statement: Statement, callback: (error: Error | null, rows?: TextRow[]) => void) {
+  /** Milliseconds, in the driver's own name for it; undefined where the connection's limit counts. */
+  readonly query_timeout: number | undefined;
+
+  constructor(statement: Statement, callback: (error: Error | null, rows?: TextRow[]) => void, timeoutMs?: number) {
+    this.query_timeout = timeoutMs;
     this.name = statement.name;
     this.text = statement.text;
     this.#values = (statement.values ?? []) as readonly LeanValue[];

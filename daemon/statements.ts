@@ -47,6 +47,7 @@ export class Statements {
   /** For reads of rows and batches of writes, which are the most. */
   readonly #readDb: TextQueryable;
   readonly #batchDb: TextQueryable;
+  readonly #lookRows: TextQueryable;
   readonly #db: PoolLike;
   readonly #writeDb: PoolLike;
   readonly #lookDb: PoolLike;
@@ -66,6 +67,7 @@ export class Statements {
     this.#held = held;
     this.#readDb = held[0];
     this.#batchDb = held[1];
+    this.#lookRows = { rows: (statement) => held[2].rows(statement, settings.lookTimeoutMs) };
     this.#db = failingPlainly(held[0]);
     this.#writeDb = failingPlainly(held[1]);
     this.#lookDb = failingPlainly(held[2], settings.lookTimeoutMs);
@@ -80,7 +82,8 @@ export class Statements {
   }
 
   look(last: string | undefined, rowsMax: number): Promise<LookResult> {
-    return this.#knowing(async () => look(this.#lookDb, await this.#core(), last, { rowsMax, prepare: this.#prepare }));
+    const options = { rowsMax, prepare: this.#prepare };
+    return this.#knowing(async () => look(this.#lookRows, await this.#core(), last, options));
   }
 
   incarnate(): Promise<boolean> {
@@ -88,7 +91,7 @@ export class Statements {
   }
 
   notify(from: string): Promise<void> {
-    return this.#knowing(async () => notify(this.#lookDb, await this.#core(), from, this.#prepare));
+    return this.#knowing(async () => notify(this.#lookRows, await this.#core(), from, this.#prepare));
   }
 
   read(space: Space, keys: readonly string[]): Promise<ReadResult> {

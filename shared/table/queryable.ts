@@ -30,6 +30,20 @@ export interface TextQueryable {
 /** What a statement goes through whose rows are texts: any pool, or what gives them so. */
 export type Reader = Queryable | TextQueryable;
 
+/** The items of an array as Postgres prints it. See "Array Input and Output Syntax" in its manual. */
+export function parseTextArray(text: string): string[] {
+  if (text === '{}') return [];
+  // Most have nothing that needs quotes.
+  if (!text.includes('"')) return text.slice(1, -1).split(',');
+  const items: string[] = [];
+  for (const [, quoted, plain] of text.slice(1, -1).matchAll(ARRAY_ITEM)) {
+    items.push(quoted === undefined ? (plain as string) : quoted.replace(/\\(.)/gs, '$1'));
+  }
+  return items;
+}
+
+const ARRAY_ITEM = /"((?:[^"\\]|\\.)*)"|([^,]+)/gs;
+
 /** @param columns of the statement, in order; all of them texts */
 export async function textRowsOf(
   db: Reader,

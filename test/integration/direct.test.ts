@@ -5,6 +5,7 @@ import { BYTES_MAX, Direct, KEYS_MAX, WRITES_MAX } from '../../daemon/direct.js'
 import { toBytes } from '../../daemon/packed.js';
 import { pack, unpack } from '../../shared/codec.js';
 import { BINARY_ARRAYS, PLAIN_ARRAYS } from '../../shared/table/binary.js';
+import { parseTextArray } from '../../shared/table/queryable.js';
 import type { WriteBatch } from '../../shared/table/write.js';
 import { eventually } from '../support/daemon.js';
 import { testDatabase } from '../support/postgres.js';
@@ -145,6 +146,28 @@ test('arrays arrive the same in the binary format as in the plain one', async ()
         rows[0]?.[0]?.g,
         values.map((bytes) => Buffer.from(bytes)),
       );
+  }
+});
+
+test('an array that Postgres prints is read as what it holds', async () => {
+  const keys = [
+    'user:1',
+    'a b',
+    '',
+    'NULL',
+    'null',
+    '"',
+    '\\',
+    '{},',
+    'zwei\nZeilen',
+    '\\"\\',
+    'żółć 🙂',
+    "it's",
+    '\t',
+  ];
+  for (const items of [[], keys.slice(0, 1), ['a', 'b'], keys]) {
+    const [row] = await table.sql('SELECT $1::text[]::text AS printed', [items]);
+    assert.equal(parseTextArray(String(row?.printed)), items);
   }
 });
 
