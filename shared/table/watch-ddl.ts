@@ -1,6 +1,7 @@
 import { TABLES_NAMESPACE } from '../table-tags.js';
 import { type CoreNames, literal, namespaceName } from './names.js';
 import type { Queryable } from './queryable.js';
+import { RELATIVES_VARIABLES, watchRelatives } from './watch-relatives-sql.js';
 import { mayNotify } from './watch-sql.js';
 
 /** Definitions after which a query may mean something else, read other tables, or have another answer. */
@@ -17,7 +18,8 @@ const triggerName = (core: CoreNames, suffix: string) => `"${core.table}_definit
 
 /**
  * Logs, in the transaction that changes a definition, that everything made of queries is out of date. What it is about is not
- * followed: definitions change seldom. Temporary tables, and the cache's own objects, don't count.
+ * followed: definitions change seldom. Temporary tables, and the cache's own objects, don't count. What came to
+ * share rows with a watched table is watched.
  */
 function changedFunction(core: CoreNames): string {
   const isOwn = (identity: string) =>
@@ -26,7 +28,7 @@ function changedFunction(core: CoreNames): string {
     CREATE OR REPLACE FUNCTION ${functionName(core)}() RETURNS event_trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$
     DECLARE
-      v_counts boolean;
+      v_counts boolean;${RELATIVES_VARIABLES}
     BEGIN
       IF to_regclass(${literal(core.log)}) IS NULL THEN RETURN; END IF;
       IF TG_EVENT = 'sql_drop' THEN
@@ -37,6 +39,8 @@ function changedFunction(core: CoreNames): string {
           WHERE c.schema_name IS DISTINCT FROM 'pg_temp' AND NOT (${isOwn('c.object_identity')}));
       END IF;
       IF NOT v_counts THEN RETURN; END IF;
+      IF TG_EVENT = 'ddl_command_end' THEN${watchRelatives(core)}
+      END IF;
       INSERT INTO ${core.log} (name) VALUES (${literal(namespaceName(TABLES_NAMESPACE))});
       IF ${mayNotify} THEN
         PERFORM pg_notify(${literal(core.channel)}, '');

@@ -23,12 +23,11 @@ export async function dropTriggers(db: Queryable, state: TableState): Promise<vo
 }
 
 /**
- * Installs the triggers of a table anew. Those of statements fire ALWAYS: also in a session that loads data as a replica
+ * Makes the triggers of a table of this kind. Those of statements fire ALWAYS: also in a session that loads data as a replica
  * does. The one of rows fires there alone, since what a subscription applies is no statement.
+ * @param table as SQL calls it; @param given the arguments of `argumentsFor` as SQL, joined by commas
  */
-export async function makeTriggers(db: Queryable, core: CoreNames, state: TableState, rowsMax: number): Promise<void> {
-  const table = qualified(state);
-  const given = argumentsFor(state, rowsMax).map(literal).join(', ');
+export function triggersSql(core: CoreNames, kind: string, table: string, given: string): string {
   const statements = Object.entries(REFERENCES).map(([event, references]) => {
     const name = identifier(triggerName(core, event));
     return `CREATE TRIGGER ${name} AFTER ${event} ON ${table} ${references}
@@ -36,11 +35,17 @@ export async function makeTriggers(db: Queryable, core: CoreNames, state: TableS
       ALTER TABLE ONLY ${table} ENABLE ALWAYS TRIGGER ${name};`;
   });
   const applied = triggerName(core, 'applied');
-  if (triggersOf(core, state.kind).includes(applied)) {
+  if (triggersOf(core, kind).includes(applied)) {
     statements.push(`CREATE TRIGGER ${identifier(applied)} AFTER INSERT OR UPDATE OR DELETE ON ${table}
         FOR EACH ROW EXECUTE FUNCTION ${core.fn('watched_applied')}();
       ALTER TABLE ONLY ${table} ENABLE REPLICA TRIGGER ${identifier(applied)};`);
   }
+  return statements.join('\n');
+}
+
+/** Installs the triggers of a table anew. */
+export async function makeTriggers(db: Queryable, core: CoreNames, state: TableState, rowsMax: number): Promise<void> {
+  const given = argumentsFor(state, rowsMax).map(literal).join(', ');
   await dropTriggers(db, state);
-  await db.query({ text: statements.join('\n') });
+  await db.query({ text: triggersSql(core, state.kind, qualified(state), given) });
 }

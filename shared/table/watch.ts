@@ -19,6 +19,7 @@ import {
 import { dropDefinitionTriggers, makeDefinitionTriggers } from './watch-ddl.js';
 import { dropTriggers, makeTriggers } from './watch-install.js';
 import { refuseUnwatchable } from './watch-refuse.js';
+import { watchingSql } from './watch-relatives-sql.js';
 import { WATCHED_TRUST_MS } from './written-sql.js';
 
 export const DEFAULT_WATCH_ROWS_MAX = 100;
@@ -40,7 +41,10 @@ export interface WatchOptions {
   logged?: boolean;
   /** Whether what is cached of the tables is dropped even if all was installed already; false where it is missing. */
   invalidate?: boolean;
-  /** Lets definitions that change (ALTER, DROP, CREATE OR REPLACE VIEW, …) drop everything made of queries, in this whole database; takes a superuser. false: leaves that as it is. */
+  /**
+   * Lets definitions that change (ALTER, DROP, CREATE OR REPLACE VIEW, …) drop everything made of queries, in this whole database, and watches
+   * partitions and children that watched tables are given later; takes a superuser. false: leaves that as it is.
+   */
   ddl?: boolean;
 }
 
@@ -59,6 +63,8 @@ export interface WatchedTable extends TableName {
   readonly rowsMax: number;
   /** What keeps changes from being seen; 'key-changed' only from being seen by row. Empty where all is well. */
   readonly problems: readonly WatchProblem[];
+  /** Of 'unwatched-relative' and 'foreign-relative': which partitions, children or parents. Missing where there are none. */
+  readonly relatives?: readonly TableName[];
 }
 
 const OPTIONS = ['table', 'rowsMax', 'logged', 'invalidate', 'ddl'] as const satisfies readonly (keyof WatchOptions)[];
@@ -153,12 +159,13 @@ export async function watchTables(
     const states = await tableStates(db, core, tree);
     await refuseUnwatchable(db, core, states, asked);
     const changed = states.filter((state) => needsTriggers(core, state, rowsMax));
+    await db.query({ text: watchingSql(core) });
     for (const state of changed) await makeTriggers(db, core, state, rowsMax);
     // The locks were waited for: who wrote before the triggers has committed, and values that saw less are dropped.
     const isNew = changed.length > 0;
     if (isNew || invalidate) await logChanged(db, core, tree);
     if (ddl) await makeDefinitionTriggers(db, core);
-    return (await tableStates(db, core, tree)).map((state) => describe(core, state, []));
+    return (await tableStates(db, core, tree)).map((state) => describe(core, state));
   }).catch((error) => told(error, 'watched'));
 }
 
@@ -166,12 +173,17 @@ function needsTriggers(core: CoreNames, state: TableState, rowsMax: number): boo
   return problemsOf(core, state).length > 0 || state.given.join('\0') !== argumentsFor(state, rowsMax).join('\0');
 }
 
-function describe(core: CoreNames, state: TableState, more: readonly WatchProblem[]): WatchedTable {
+function describe(core: CoreNames, state: TableState, relatives: readonly TableState[] = []): WatchedTable {
   const problems = problemsOf(core, state);
   const rowsMax = Number(state.given[0] ?? 0);
   const namesRows = state.isNameable && !problems.includes('key-changed') && rowsMax > 0;
   const { schema, table, keyColumns } = state;
-  return { schema, table, key: keyColumns, namesRows, rowsMax, problems: [...problems, ...more] };
+  const more = new Set(relatives.map(({ kind }) => (kind === 'f' ? 'foreign-relative' : 'unwatched-relative')));
+  const names = relatives.map(({ schema, table }) => ({ schema, table }));
+  return {
+    ...{ schema, table, key: keyColumns, namesRows, rowsMax, problems: [...problems, ...more] },
+    ...(names.length > 0 && { relatives: names }),
+  };
 }
 
 /**
@@ -230,7 +242,7 @@ export async function watchedTables(
     const core = await findCore(pool, options.table ?? DEFAULT_TABLE);
     const watched = await tableStates(pool, core);
     if (watched.length === 0) return [];
-    const problems = new Map<string, WatchProblem[]>();
+    const relatives = new Map<string, TableState[]>();
     const all = await tableStates(
       pool,
       core,
@@ -243,12 +255,11 @@ export async function watchedTables(
       (state) => state.kind === 'f' || problemsOf(core, state).some((one) => one !== 'key-changed'),
     );
     for (const state of bad) {
-      const problem: WatchProblem = state.kind === 'f' ? 'foreign-relative' : 'unwatched-relative';
       for (const oid of await treeOf(pool, [state.oid])) {
-        if (oid !== state.oid) problems.set(oid, [...new Set([...(problems.get(oid) ?? []), problem])]);
+        if (oid !== state.oid) relatives.set(oid, [...(relatives.get(oid) ?? []), state]);
       }
     }
-    return watched.map((state) => describe(core, state, problems.get(state.oid) ?? []));
+    return watched.map((state) => describe(core, state, relatives.get(state.oid)));
   } catch (error) {
     return told(error, 'listed');
   }

@@ -53,6 +53,21 @@ test('watch and unwatch, by a person and by a program', async ({ db }) => {
   assert.equal(await doctor(), ['ok none']);
 });
 
+test('doctor names the partition that came later, and the command', async ({ db }) => {
+  const run = (...args: string[]) => runCommand([...args, '--database-url', db.database.url]);
+  await db.sql(`CREATE TABLE days (id int PRIMARY KEY) PARTITION BY RANGE (id);
+    CREATE TABLE monday PARTITION OF days FOR VALUES FROM (0) TO (1)`);
+  await db.watch('days');
+  await db.sql('CREATE TABLE tuesday PARTITION OF days FOR VALUES FROM (1) TO (2)');
+  const { stdout } = await run('doctor', '--json');
+  const { findings } = JSON.parse(stdout) as { findings: { result: string; found: string; advice?: string }[] };
+  const found = findings.find(({ found }) => found.startsWith('public.days:'));
+  assert.match(found?.found ?? 'nothing', /is not watched: .* \(public\.tuesday\)$/);
+  assert.match(JSON.stringify(found), 'run pgcached watch public.days');
+  assert.match((await run('watch')).stdout, /^public\.days {2}.*: unwatched-relative \(public\.tuesday\)$/m);
+  await db.sql('DROP TABLE days');
+});
+
 test('a commit drops what was made of the rows it changed, on every server, and nothing else', async ({
   db,
   server,

@@ -3,7 +3,7 @@
 import pg from 'pg';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type CachedPool, cachedPool, unwatchTables, watchTables } from '../../client/query/index.js';
+import { type CachedPool, cachedPool, unwatchTables, watchedTables, watchTables } from '../../client/query/index.js';
 import { eventually, type TestServer, testServer } from '../support/daemon.js';
 import { runSql, type TestDatabase, testDatabase } from '../support/postgres.js';
 
@@ -72,6 +72,56 @@ test('temporary tables, indexes and what is rolled back do not count', async ({ 
   ];
   for (const sql of quiet) assert.not(await logged(db, sql), sql);
   assert.ok(await logged(db, 'DROP VIEW seen'));
+});
+
+test('partitions and children that come later are watched as their table is, whoever makes them', async ({
+  db,
+  pool,
+}) => {
+  const sql = (text: string) => runSql(db.url, text);
+  await sql(`CREATE TABLE days (id int PRIMARY KEY, n text) PARTITION BY RANGE (id);
+    CREATE TABLE plain (id int PRIMARY KEY) PARTITION BY RANGE (id);
+    CREATE TABLE early PARTITION OF days FOR VALUES FROM (0) TO (10); CREATE TABLE parent (x int, "odd ""'key" text PRIMARY KEY)`);
+  // The event triggers are there already: they are not to get in the way.
+  await watchTables(pool, ['days'], { rowsMax: 7 });
+  await watchTables(pool, ['parent']);
+  await sql('CREATE TABLE made PARTITION OF days FOR VALUES FROM (10) TO (20)');
+  await sql(
+    'CREATE TABLE later (n text, id int PRIMARY KEY); ALTER TABLE later DROP COLUMN n; ALTER TABLE later ADD n text',
+  );
+  await sql('ALTER TABLE days ATTACH PARTITION later FOR VALUES FROM (20) TO (30)');
+  await sql(`CREATE TABLE tree (id int PRIMARY KEY, n text) PARTITION BY RANGE (id); CREATE TABLE branch PARTITION OF tree FOR VALUES FROM (30) TO (35) PARTITION BY RANGE (id);
+    CREATE TABLE leaf PARTITION OF branch FOR VALUES FROM (30) TO (32); ALTER TABLE days ATTACH PARTITION tree FOR VALUES FROM (30) TO (40)`);
+  await sql(
+    'CREATE TABLE child (PRIMARY KEY ("odd ""\'key")) INHERITS (parent); CREATE TABLE other PARTITION OF plain FOR VALUES FROM (0) TO (1)',
+  );
+  await sql('BEGIN; CREATE TABLE undone PARTITION OF days FOR VALUES FROM (90) TO (99); ROLLBACK');
+  const watched = new Map((await watchedTables(pool)).map((one) => [one.table, one]));
+  for (const name of ['days', 'early', 'made', 'later', 'tree', 'branch', 'leaf']) {
+    const { rowsMax, namesRows, problems } = watched.get(name) ?? {};
+    assert.equal({ rowsMax, namesRows, problems }, { rowsMax: 7, namesRows: true, problems: [] }, name);
+  }
+  assert.equal(watched.get('child')?.problems, []);
+  assert.is(watched.get('child')?.rowsMax, 100);
+  assert.not(watched.has('other'), 'nor what shares rows with no watched table');
+  const names = async (text: string) => {
+    await sql('DELETE FROM hyper_cache_log');
+    await sql(text);
+    const rows = await runSql<{ name: string }>(
+      db.url,
+      "SELECT DISTINCT name FROM hyper_cache_log WHERE name LIKE 't:tables:public%'",
+    );
+    return rows.map(({ name }) => name.slice('t:tables:public.'.length)).sort();
+  };
+  assert.equal(await names("INSERT INTO made VALUES (11, 'x')"), ['made', 'made/=11']);
+  assert.equal(await names('INSERT INTO later (id) VALUES (21)'), ['later', 'later/=21']);
+  assert.equal(await names('INSERT INTO leaf VALUES (31)'), ['leaf', 'leaf/=31']);
+  assert.equal(await names("INSERT INTO child VALUES (1, 'k')"), ['child', 'child/=k']);
+  // As if it had been watched by the command: nothing is left to do.
+  assert.equal(await names('SELECT'), []);
+  const before = await runSql(db.url, 'SELECT oid FROM pg_trigger ORDER BY oid');
+  await watchTables(pool, ['days'], { rowsMax: 7 });
+  assert.equal(await runSql(db.url, 'SELECT oid FROM pg_trigger ORDER BY oid'), before);
 });
 
 test('who may not install it is told; it is idempotent, and unwatched without a trace', async ({ db, pool }) => {

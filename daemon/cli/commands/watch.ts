@@ -37,8 +37,9 @@ function rowsMaxOf({ own }: Call): { rowsMax?: number } {
   return { rowsMax };
 }
 
-function describe({ schema, table, key, namesRows, rowsMax, problems }: WatchedTable): string {
+function describe({ schema, table, key, namesRows, rowsMax, problems, relatives = [] }: WatchedTable): string {
   const how = namesRows ? `by row (${key.join(', ')}), up to ${rowsMax} a statement` : 'as a whole';
   const wrong = problems.length === 0 ? '' : `: ${problems.join(', ')}`;
-  return `${schema}.${table}  ${how}${wrong}`;
+  const which = relatives.length === 0 ? '' : ` (${relatives.map((one) => `${one.schema}.${one.table}`).join(', ')})`;
+  return `${schema}.${table}  ${how}${wrong}${which}`;
 }
