@@ -2,6 +2,7 @@ import { Packr } from 'msgpackr';
 import { CacheError } from '../errors.js';
 import { LIMIT } from '../protocol.js';
 import { PlainWalk } from './plain.js';
+import { decodePlain, GIVEN_UP } from './plain-decode.js';
 import { packRecords, RECORDS_TYPE, unpackRecords } from './records.js';
 import { RICH_HEADER_BYTES, RICH_TOKEN, RICH_TYPE } from './rich.js';
 import { RichDecoder } from './rich-decode.js';
@@ -57,7 +58,10 @@ export function pack(value: unknown): Uint8Array {
 export function unpack(bytes: Uint8Array): unknown {
   if (!(bytes instanceof Uint8Array)) throw new CacheError('ERR_INVALID_VALUE', 'packed values are bytes');
   try {
-    if (bytes[0] !== RICH_TOKEN) return unpackItem(bytes, LIMIT.valueDepthMax);
+    if (bytes[0] !== RICH_TOKEN) {
+      const value = decodePlain(bytes);
+      return value === GIVEN_UP ? unpackItem(bytes, LIMIT.valueDepthMax) : value;
+    }
     return bytes[RICH_HEADER_BYTES - 1] === RECORDS_TYPE ? unpackRecordForm(bytes) : unpackRich(bytes);
   } catch (error) {
     throw new CacheError('ERR_INVALID_VALUE', `these bytes are no packed value: ${messageOf(error)}`, error);

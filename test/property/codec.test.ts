@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { Packr } from 'msgpackr';
 import { test } from 'uvu';
+import { decodePlain, GIVEN_UP } from '../../shared/codec/plain-decode.js';
+import { scan } from '../../shared/codec/scan.js';
 import { jsonToPacked, pack, packedToJson, unpack } from '../../shared/codec.js';
 import { CacheError } from '../../shared/errors.js';
 import { storedKey } from '../../shared/key.js';
+import { LIMIT } from '../../shared/protocol.js';
 import { assertSame } from '../support/same.js';
 
 // A failure prints its seed and path; fc.assert(…, { seed, path }) repeats it.
@@ -131,6 +135,39 @@ test('lists of objects of few shapes come back the same, and with a few bytes ch
     { numRuns: 1000 },
   );
   assert.ok(records > 100, `${records} had the record form`);
+});
+
+const reference = new Packr({ useRecords: false, copyBuffers: true });
+
+/** A value that was given up may be given up for some time. @returns whether one was decoded */
+function decodesAlike(data: Buffer): boolean {
+  let value = decodePlain(data);
+  for (let again = 0; value === GIVEN_UP && again < 65; again++) value = decodePlain(data);
+  if (value === GIVEN_UP) return false;
+  assert.equal(scan(data, data.length, LIMIT.valueDepthMax), undefined);
+  assertSame(value, reference.unpack(Buffer.from(data)));
+  return true;
+}
+
+test('small plain values are decoded as msgpackr decodes them, whatever their bytes', () => {
+  const tree = fc.jsonValue({ maxDepth: 4, stringUnit: 'grapheme' });
+  const record = fc.dictionary(fc.constantFrom('id', 'name', 'a', 'b', 'äöü', '1', ''), fc.oneof(tree, leaf), {
+    maxKeys: 7,
+  });
+  const changes = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 3 });
+  let decoded = 0;
+  let changed = 0;
+  fc.assert(
+    fc.property(fc.oneof(tree, record, fc.array(record, { maxLength: 3 })), changes, (value, edits) => {
+      const packed = Buffer.from(pack(value));
+      if (decodesAlike(packed)) decoded++;
+      for (let end = 0; end < packed.length; end += 7) decodesAlike(packed.subarray(0, end));
+      for (const [position, byte] of edits) packed[position % packed.length] = byte;
+      if (decodesAlike(packed)) changed++;
+    }),
+    { numRuns: 3000 },
+  );
+  assert.ok(decoded > 1000 && changed > 100, `${decoded} were decoded, and ${changed} with bytes changed`);
 });
 
 test('random bytes settle', () => {

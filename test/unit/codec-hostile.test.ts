@@ -3,6 +3,7 @@ import { addExtension, Packr } from 'msgpackr';
 import { test } from 'uvu';
 import { pack, unpack } from '../../shared/codec.js';
 import { CacheError } from '../../shared/errors.js';
+import { LIMIT } from '../../shared/protocol.js';
 
 function rejects(bytes: Uint8Array, message = /packed value/): void {
   const start = performance.now();
@@ -163,6 +164,29 @@ test('extensions that other code registers with msgpackr do not get into packed 
   }
   addExtension({ Class: Money, type: 0x21, pack: () => Buffer.of(1, 2, 3), unpack: () => 'money' });
   assert.deepEqual(unpack(pack({ price: new Money(5) })), { price: { cents: 5 } });
+});
+
+test('what is refused is refused also right after values that were decoded at once', () => {
+  const good = pack({ a: 1 });
+  const hostile: [Buffer, RegExp][] = [
+    [bytes(0x81, 0xa9, '__proto__', 0x01), /__proto__/],
+    [bytes(0x82, 0xa1, 'a', 0x01, 0xa9, '__proto__', 0x80), /__proto__/],
+    [bytes(0x81, 0xa1, 'a', 0xa5, 'shor'), /too early/],
+    [bytes(0x81, 0xa1, 'a'), /too early|exceeds/],
+    [bytes(0x81, 0xa1), /too early|exceeds/],
+    [bytes(0x81, 0xa1, 'a', 0xcb, 1, 2, 3), /too early/],
+    [bytes(0x81, 0xa1, 'a', 0x01, 0x01), /follow/],
+    [bytes(0x81, 0x01, 0x01), /not a string/],
+    [bytes(0xdd, 0xff, 0xff, 0xff, 0xff), /exceeds/],
+    [bytes(0xdc, 0xff, 0xff), /exceeds/],
+    [bytes(...new Array(LIMIT.valueDepthMax + 1).fill(0x91), 0x01), /deeper/],
+  ];
+  for (let again = 0; again < 12; again++) {
+    for (const [data, message] of hostile) {
+      for (let settled = 0; settled < 70; settled++) assert.deepEqual(unpack(good), { a: 1 });
+      rejects(data, message);
+    }
+  }
 });
 
 function records(...item: (number | string | Uint8Array)[]): Buffer {

@@ -289,6 +289,19 @@ test('values of more kinds than readers are kept for, in turns, and each time ag
   }
 });
 
+test('small objects of more shapes than are remembered, wide ones, and dictionaries among them', () => {
+  for (let turn = 0; turn < 2; turn++) {
+    for (let kind = 0; kind < 6_000; kind++) {
+      const value = { id: kind, [`field ${kind % 5_000}`]: { [`k${kind}`]: 'x', list: [kind, null, -kind, kind / 3] } };
+      assertSame(unpack(pack(value)), value);
+    }
+  }
+  for (const count of [15, 16, 63, 64, 65, 200]) {
+    const wide = Object.fromEntries(Array.from({ length: count }, (_, at) => [`f${at}`, at % 3 === 0 ? 'é' : at]));
+    for (let again = 0; again < 20; again++) assertSame(unpack(pack(wide)), wide);
+  }
+});
+
 test('reading leaves the bytes as they are, however many', () => {
   for (const count of [4, 50, 2_000, 20_000]) {
     const bytes = pack(rows(count));
