@@ -22,7 +22,7 @@ export const SHAPE_FIELDS_MAX = 64;
 /** Keys that are told apart at one place: maps with any number of keys, such as ids, are not learned. */
 const CHILDREN_MAX = 8;
 /** All shapes together; beyond it all are forgotten, and those in use soon known again. */
-const SHAPES_MAX = 4096;
+const KNOWN_SHAPES_MAX = 4096;
 const COMPILED_AFTER_USES = 8;
 
 let shapes = 0;
@@ -73,7 +73,7 @@ function learn(shape: Shape, source: Buffer, at: number): Shape | undefined {
   const name = source.toString('latin1', at + 1, end);
   if (name === '__proto__') return undefined;
   const child = newShape(new Uint8Array(source.subarray(at, end)), [...shape.names, name]);
-  if (++shapes > SHAPES_MAX) forgetAll();
+  if (++shapes > KNOWN_SHAPES_MAX) forgetAll();
   shape.children.push(child);
   return child;
 }
