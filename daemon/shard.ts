@@ -16,7 +16,7 @@ import type { TopologyRecord } from './topology.js';
 import { Trimmer } from './trimmer.js';
 import { Wakeups } from './wakeups.js';
 import { WorkersDatabase } from './workers.js';
-import { LOCK_TIMEOUT_MS } from './writer.js';
+import { LOCK_TIMEOUT_MS } from './write-stream.js';
 
 /** Near tiers are told of the bound when it has moved by this part of itself, so that frequent looks cost them little. */
 const FRESH_STEPS = 8;

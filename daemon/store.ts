@@ -19,6 +19,7 @@ import { MemoryNear } from './near-source.js';
 import type { Packed } from './packed.js';
 import { Reads } from './reads.js';
 import { StoreStats } from './store-stats.js';
+import type { WriteOutcome } from './write-queue.js';
 import { Writer } from './writer.js';
 
 export interface StoreOptions {
@@ -127,14 +128,8 @@ export class Store implements Namespace {
     return this.ttl(key).then((left) => left !== undefined);
   }
 
-  async set(
-    key: string,
-    value: Bytes,
-    ttlMs: number | undefined,
-    tags: readonly string[],
-    graceMs: number,
-  ): Promise<void> {
-    await this.#put('set', key, value, ttlMs, tags, graceMs);
+  set(key: string, value: Bytes, ttlMs: number | undefined, tags: readonly string[], graceMs: number): Promise<void> {
+    return this.#writer.write(this.#itemOf('set', key, value, ttlMs, tags, graceMs), nothing);
   }
 
   async setMany(
@@ -144,7 +139,7 @@ export class Store implements Namespace {
     tags: readonly string[],
     graceMs: number,
   ): Promise<void> {
-    await all(keys.map((key, index) => this.#put('set', key, values[index] as Bytes, ttlMs, tags, graceMs)));
+    await all(keys.map((key, index) => this.set(key, values[index] as Bytes, ttlMs, tags, graceMs)));
   }
 
   add(
@@ -154,11 +149,11 @@ export class Store implements Namespace {
     tags: readonly string[],
     graceMs: number,
   ): Promise<boolean> {
-    return this.#put('add', key, value, ttlMs, tags, graceMs);
+    return this.#writer.write(this.#itemOf('add', key, value, ttlMs, tags, graceMs), isDone);
   }
 
   delete(key: string): Promise<boolean> {
-    return this.#write({ key, op: 'delete', ttlMs: 0 });
+    return this.#writer.write({ key, op: 'delete', ttlMs: 0 }, isDone);
   }
 
   async deleteMany(keys: readonly string[]): Promise<number> {
@@ -166,14 +161,8 @@ export class Store implements Namespace {
     return deleted.filter(Boolean).length;
   }
 
-  async incr(key: string, delta: number, ttlMs: number | undefined): Promise<number> {
-    const { counter } = await this.#writer.write({
-      key,
-      op: 'incr',
-      delta,
-      ttlMs: ttlMs ?? this.#options.defaultTtlMs,
-    });
-    return counter as number;
+  incr(key: string, delta: number, ttlMs: number | undefined): Promise<number> {
+    return this.#writer.write({ key, op: 'incr', delta, ttlMs: ttlMs ?? this.#options.defaultTtlMs }, counterOf);
   }
 
   /**
@@ -187,7 +176,7 @@ export class Store implements Namespace {
   }
 
   expire(key: string, ttlMs: number): Promise<boolean> {
-    return this.#write({ key, op: 'expire', ttlMs });
+    return this.#writer.write({ key, op: 'expire', ttlMs }, isDone);
   }
 
   async clear(): Promise<void> {
@@ -278,21 +267,24 @@ export class Store implements Namespace {
     return this.#stats.describe(this.#memory.figures);
   }
 
-  async #put(
+  #itemOf(
     op: 'set' | 'add',
     key: string,
     bytes: Bytes,
     ttlMs: number | undefined,
     tags: readonly string[],
     graceMs: number,
-  ): Promise<boolean> {
+  ): WriteItem {
     this.#stats.sets += 1;
-    const names = tags.map((tag) => tagName(this.name, tag));
-    const grace = graceMs > 0 ? { graceMs } : {};
-    return this.#write({ key, op, bytes, ttlMs: ttlMs ?? this.#options.defaultTtlMs, names, ...grace });
-  }
-
-  async #write(item: WriteItem): Promise<boolean> {
-    return (await this.#writer.write(item)).done;
+    const names = tags.length === 0 ? NO_NAMES : tags.map((tag) => tagName(this.name, tag));
+    const life = ttlMs ?? this.#options.defaultTtlMs;
+    return { key, op, bytes, ttlMs: life, names, graceMs: graceMs > 0 ? graceMs : undefined };
   }
 }
+
+const NO_NAMES: readonly string[] = [];
+
+// What callers are told of the outcome of a write.
+const nothing = () => {};
+const isDone = ({ done }: WriteOutcome) => done;
+const counterOf = ({ counter }: WriteOutcome) => counter as number;

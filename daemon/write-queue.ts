@@ -6,10 +6,11 @@ export const WAITING_CALLS_MAX = 100_000;
 const WAITING_BYTES_MAX = 512 * 1024 * 1024;
 export const BATCH_ITEMS_MAX = 1_000;
 export const BATCH_BYTES_MAX = 16 * 1024 * 1024;
-/** A value that keeps so many more bytes alive than its own, those of its frame, is copied. */
+/** A value that keeps so many more bytes alive than its own, those of its frame, is copied where many wait. */
 const PINNED_BYTES_MAX = 1024;
-/** Taken writes that a lane may still hold. */
-const LANE_SLACK = 64;
+/** While so few wait, a value may keep what was read from the socket at once alive: together these are 16 MiB at most. */
+const UNCOPIED_CALLS_MAX = 256;
+const UNCOPIED_CHUNK_BYTES_MAX = 64 * 1024;
 
 /** What one caller of a merged write is told. */
 export interface Waiter {
@@ -35,6 +36,10 @@ export interface PendingWrite {
   readonly askedMs: number;
   /** An increment that must go by itself, since merged it would overflow. */
   readonly alone: boolean;
+  /** Another call may still be merged into it. */
+  isOpen: boolean;
+  /** What waits behind it of the same key. */
+  next: PendingWrite | undefined;
 }
 
 export interface PendingInvalidation {
@@ -48,35 +53,10 @@ export type Batch =
 
 const sameSign = (a: number, b: number) => a < 0 === b < 0;
 
-/** The waiting writes of one key, oldest first. */
-class Lane {
-  #writes: PendingWrite[] = [];
-  #at = 0;
-
-  get first(): PendingWrite | undefined {
-    return this.#writes[this.#at];
-  }
-
-  push(write: PendingWrite): void {
-    this.#writes.push(write);
-  }
-
-  shift(): void {
-    this.#at += 1;
-    if (this.#at < LANE_SLACK || this.#at * 2 < this.#writes.length) return;
-    this.#writes = this.#writes.slice(this.#at);
-    this.#at = 0;
-  }
-
-  rest(): PendingWrite[] {
-    return this.#writes.slice(this.#at);
-  }
-
-  static of(writes: PendingWrite[]): Lane {
-    const lane = new Lane();
-    lane.#writes = writes;
-    return lane;
-  }
+/** The waiting writes of one key, oldest first, chained: most are alone. */
+interface Lane {
+  first: PendingWrite;
+  last: PendingWrite;
 }
 
 /** Writes, and the invalidations that were asked after them. What is asked after those is in the next section. */
@@ -93,8 +73,6 @@ interface Section {
  */
 export class WriteQueue {
   #sections: Section[] = [];
-  /** The last waiting write of a key, if another may still be merged into it. */
-  readonly #mergeable = new Map<string, PendingWrite>();
   #length = 0;
   #calls = 0;
   #bytes = 0;
@@ -107,21 +85,31 @@ export class WriteQueue {
   /** @throws CacheError ERR_OVERLOADED */
   push(item: WriteItem, waiter: Waiter, askedMs: number): void {
     this.#checkRoom(item.bytes?.length ?? 0);
+    const own = item.bytes === undefined ? item : this.#unpinned(item, item.bytes);
     this.#calls += 1;
-    const bytes = item.bytes === undefined ? undefined : unpinned(item.bytes);
-    const own = bytes === undefined || bytes === item.bytes ? item : { ...item, bytes };
-    const before = this.#mergeable.get(item.key);
-    if (before !== undefined && this.#merge(before, own)) {
-      before.waiters.push(waiter);
+    const section = this.#openSection();
+    const lane = section.lanes.get(item.key);
+    if (lane?.last.isOpen === true && this.#merge(lane.last, own)) {
+      lane.last.waiters.push(waiter);
       return;
     }
-    const write = { item: own, waiters: [waiter], notBeforeMs: 0, askedMs, alone: false };
     this.#bytes += item.bytes?.length ?? 0;
     this.#length += 1;
-    this.#mergeable.set(item.key, write);
-    const last = this.#sections.at(-1);
-    const section = last === undefined || last.invalidations.length > 0 ? this.#newSection() : last;
-    laneOf(section, item.key).push(write);
+    const write = {
+      item: own,
+      waiters: [waiter],
+      notBeforeMs: 0,
+      askedMs,
+      alone: false,
+      isOpen: true,
+      next: undefined,
+    };
+    if (lane === undefined) {
+      section.lanes.set(item.key, { first: write, last: write });
+      return;
+    }
+    lane.last.next = write;
+    lane.last = write;
   }
 
   /** @throws CacheError ERR_OVERLOADED */
@@ -129,22 +117,23 @@ export class WriteQueue {
     this.#checkRoom(0);
     this.#calls += 1;
     this.#length += 1;
-    this.#mergeable.clear();
     (this.#sections.at(-1) ?? this.#newSection()).invalidations.push({ names, waiter });
   }
 
   /** Puts writes back, each at the head of its key's lane, in their order, after a batch that is known to have been undone. */
   unshift(writes: readonly PendingWrite[]): void {
     if (writes.length === 0) return;
-    const byKey = new Map<string, PendingWrite[]>();
-    for (const write of writes) {
-      this.#count(write, 1);
-      const group = byKey.get(write.item.key);
-      if (group === undefined) byKey.set(write.item.key, [write]);
-      else group.push(write);
-    }
     const { lanes } = this.#sections[0] ?? this.#newSection();
-    for (const [key, group] of byKey) lanes.set(key, Lane.of(group.concat(lanes.get(key)?.rest() ?? [])));
+    for (let at = writes.length - 1; at >= 0; at--) {
+      const write = writes[at] as PendingWrite;
+      const lane = lanes.get(write.item.key);
+      this.#count(write, 1);
+      // Who asks later has longer to wait for a locked key than this one.
+      write.isOpen = false;
+      write.next = lane?.first;
+      if (lane === undefined) lanes.set(write.item.key, { first: write, last: write });
+      else lane.first = write;
+    }
   }
 
   /** Takes the next batch off the queue; undefined where nothing may go now. */
@@ -161,12 +150,14 @@ export class WriteQueue {
   takeAll(): Waiter[] {
     const waiters: Waiter[] = [];
     for (const { lanes, invalidations } of this.#sections) {
-      for (const lane of lanes.values())
-        for (const write of lane.rest()) for (const each of write.waiters) waiters.push(each);
+      for (const lane of lanes.values()) {
+        for (let write: PendingWrite | undefined = lane.first; write !== undefined; write = write.next) {
+          for (const each of write.waiters) waiters.push(each);
+        }
+      }
       for (const { waiter } of invalidations) waiters.push(waiter);
     }
     this.#sections = [];
-    this.#mergeable.clear();
     this.#length = 0;
     this.#calls = 0;
     this.#bytes = 0;
@@ -177,9 +168,15 @@ export class WriteQueue {
   get nextMs(): number {
     let leastMs = Number.POSITIVE_INFINITY;
     for (const lane of this.#sections[0]?.lanes.values() ?? []) {
-      leastMs = Math.min(leastMs, lane.first?.notBeforeMs ?? leastMs);
+      leastMs = Math.min(leastMs, lane.first.notBeforeMs);
     }
     return leastMs;
+  }
+
+  /** The one that writes go into: behind an invalidation begins the next. */
+  #openSection(): Section {
+    const last = this.#sections.at(-1);
+    return last === undefined || last.invalidations.length > 0 ? this.#newSection() : last;
   }
 
   #newSection(): Section {
@@ -195,7 +192,14 @@ export class WriteQueue {
     this.#sections.shift();
     if (held.size === 0) return { kind: 'names', invalidations };
     const { lanes } = this.#sections[0] ?? this.#newSection();
-    for (const [key, lane] of held) lanes.set(key, Lane.of(lane.rest().concat(lanes.get(key)?.rest() ?? [])));
+    for (const [key, lane] of held) {
+      const later = lanes.get(key);
+      // What was asked after the invalidation must not be merged into what was asked before it.
+      lane.last.isOpen = false;
+      lane.last.next = later?.first;
+      if (later === undefined) lanes.set(key, lane);
+      else later.first = lane.first;
+    }
     return { kind: 'names', invalidations };
   }
 
@@ -204,7 +208,7 @@ export class WriteQueue {
     let bytes = 0;
     for (const lane of lanes.values()) {
       const write = lane.first;
-      if (write === undefined || write.notBeforeMs > nowMs) continue;
+      if (write.notBeforeMs > nowMs) continue;
       const size = write.item.bytes?.length ?? 0;
       if (writes.length >= BATCH_ITEMS_MAX || (bytes > 0 && bytes + size > BATCH_BYTES_MAX)) break;
       writes.push(write);
@@ -213,12 +217,17 @@ export class WriteQueue {
     for (const write of writes) {
       const { key } = write.item;
       this.#count(write, -1);
-      if (this.#mergeable.get(key) === write) this.#mergeable.delete(key);
+      const { next } = write;
+      if (next === undefined) {
+        lanes.delete(key);
+        continue;
+      }
       const lane = lanes.get(key) as Lane;
-      lane.shift();
+      write.next = undefined;
+      lane.first = next;
       // Other keys' turn is before this one's next.
       lanes.delete(key);
-      if (lane.first !== undefined) lanes.set(key, lane);
+      lanes.set(key, lane);
     }
     return writes;
   }
@@ -243,22 +252,17 @@ export class WriteQueue {
     return true;
   }
 
+  /** A value that came in a frame is a view of it, and what waits may wait for long. */
+  #unpinned(item: WriteItem, bytes: Uint8Array): WriteItem {
+    const { byteLength } = bytes.buffer;
+    if (byteLength - bytes.length <= PINNED_BYTES_MAX) return item;
+    if (byteLength <= UNCOPIED_CHUNK_BYTES_MAX && this.#calls < UNCOPIED_CALLS_MAX) return item;
+    return { ...item, bytes: new Uint8Array(bytes) };
+  }
+
   #checkRoom(bytes: number): void {
     if (this.#calls >= WAITING_CALLS_MAX || this.#bytes + bytes > WAITING_BYTES_MAX) {
       throw new CacheError('ERR_OVERLOADED', `${this.#calls} writes wait for the database already`);
     }
   }
-}
-
-function laneOf({ lanes }: Section, key: string): Lane {
-  const found = lanes.get(key);
-  if (found !== undefined) return found;
-  const lane = new Lane();
-  lanes.set(key, lane);
-  return lane;
-}
-
-/** A value that came in a frame is a view of it, and what waits may wait for long. */
-function unpinned(bytes: Uint8Array): Uint8Array {
-  return bytes.buffer.byteLength - bytes.length > PINNED_BYTES_MAX ? new Uint8Array(bytes) : bytes;
 }

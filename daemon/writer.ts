@@ -1,48 +1,30 @@
-import { backoffMs } from '../shared/backoff.js';
 import { CacheError } from '../shared/errors.js';
 import { type Base, type LogRow, parseSnapshot } from '../shared/snapshot.js';
 import { anyName, partName } from '../shared/table/names.js';
-import { NUMBER_TAKEN } from '../shared/table/space-sql.js';
-import type { WriteBatch, WriteItem, WriteResult } from '../shared/table/write.js';
-import type { Clock } from './clock.js';
-import {
-  asCacheError,
-  type Database,
-  DatabaseFailure,
-  DEADLOCK_DETECTED,
-  LOCK_NOT_AVAILABLE,
-  NOT_A_VALUE,
-} from './database.js';
+import type { ItemResult, WriteItem } from '../shared/table/write.js';
+import { asCacheError, DatabaseFailure, LOCK_NOT_AVAILABLE, NOT_A_VALUE } from './database.js';
 import type { Follower } from './follower.js';
-import type { Identity } from './identity.js';
 import type { Lease, Leases } from './leases.js';
-import { type Batch, type PendingWrite, type Waiter, type WriteOutcome, WriteQueue } from './write-queue.js';
+import { type Batch, type PendingWrite, type WriteOutcome, WriteQueue } from './write-queue.js';
+import { type DoneResult, LOCK_TIMEOUT_MS, WriteStream, type WriteStreamOptions } from './write-stream.js';
 
-/** How long one statement waits for a row that somebody else holds; such a key holds up only itself. */
-export const LOCK_TIMEOUT_MS = 200;
 /** How long a key may stay locked by others before its writers are told. */
 const LOCKED_MS_MAX = 4_000;
-const RETRY = { firstMs: 10, maxMs: 500 };
 /** SQLSTATE classes of errors that some item of the batch is to blame for: data, constraints, limits. */
 const ITEM_ERROR_CLASSES = new Set(['22', '23', '54']);
 
-type DoneResult = Extract<WriteResult, { state: 'done' }>;
+const DONE: WriteOutcome = { done: true, counter: undefined };
+const NOT_DONE: WriteOutcome = { done: false, counter: undefined };
+const NO_NAMES: readonly string[] = [];
 
-export interface WriterOptions {
-  readonly namespace: string;
-  readonly database: Pick<Database, 'write'>;
-  readonly clock: Clock;
-  readonly identity: Identity;
+export interface WriterOptions extends Omit<WriteStreamOptions, 'onUnreachable'> {
   readonly follower: Pick<Follower, 'look' | 'follows' | 'meetIncarnation'>;
   /** Undefined where the namespace has no memory tier. */
   readonly leases: Leases;
-  /** How long a batch whose connection broke is resent before its callers are told that nobody knows. */
-  readonly settleTimeoutMs: number;
   /** A row of the log was written: every namespace is to learn of it. */
   learn(row: LogRow): void;
   /** Something was written: other daemons are to look. */
   onWritten(): void;
-  onSuperseded(): void;
 }
 
 /**
@@ -59,6 +41,7 @@ export interface WriterOptions {
 export class Writer {
   readonly #options: WriterOptions;
   readonly #queue = new WriteQueue();
+  readonly #stream: WriteStream;
   #pumping = false;
   #pumpQueued = false;
   #lastWrite: { readonly xid: bigint; readonly incarnation: string } | undefined;
@@ -67,6 +50,7 @@ export class Writer {
 
   constructor(options: WriterOptions) {
     this.#options = options;
+    this.#stream = new WriteStream({ ...options, onUnreachable: (failure) => this.#rejectWaiting(failure) });
   }
 
   /** The last batch that was acknowledged. */
@@ -74,14 +58,24 @@ export class Writer {
     return this.#lastWrite;
   }
 
-  /** @throws (rejects) CacheError ERR_DATABASE, ERR_UNKNOWN_OUTCOME, ERR_NOT_A_COUNTER, ERR_COUNTER_OVERFLOW, ERR_OVERLOADED */
-  write(item: WriteItem): Promise<WriteOutcome> {
-    return this.#ask((waiter) => this.#queue.push(item, waiter, this.#options.clock.now()), item.delta);
+  /**
+   * @param told what the caller is told of the outcome: here, since each promise more would cost as much as the rest
+   * @throws (rejects) CacheError ERR_DATABASE, ERR_UNKNOWN_OUTCOME, ERR_NOT_A_COUNTER, ERR_COUNTER_OVERFLOW, ERR_OVERLOADED
+   */
+  write<T>(item: WriteItem, told: (outcome: WriteOutcome) => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const waiter = { delta: item.delta ?? 0, resolve: (outcome: WriteOutcome) => resolve(told(outcome)), reject };
+      this.#queue.push(item, waiter, this.#options.clock.now());
+      this.#pumpSoon();
+    });
   }
 
   /** Invalidates names of the log. @throws (rejects) as for `write` */
-  async invalidate(names: readonly string[]): Promise<void> {
-    await this.#ask((waiter) => this.#queue.pushInvalidation(names, waiter));
+  invalidate(names: readonly string[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#queue.pushInvalidation(names, { delta: 0, resolve: () => resolve(), reject });
+      this.#pumpSoon();
+    });
   }
 
   /** Whether nothing waits and nothing is out. */
@@ -94,14 +88,11 @@ export class Writer {
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  #ask(push: (waiter: Waiter) => void, delta = 0): Promise<WriteOutcome> {
-    return new Promise((resolve, reject) => {
-      push({ delta, resolve, reject });
-      if (this.#pumpQueued || this.#pumping) return;
-      // What one turn of the loop asks for goes into one batch.
-      this.#pumpQueued = true;
-      queueMicrotask(() => void this.#pump());
-    });
+  /** What one turn of the loop asks for goes into one batch. */
+  #pumpSoon(): void {
+    if (this.#pumpQueued || this.#pumping) return;
+    this.#pumpQueued = true;
+    queueMicrotask(() => void this.#pump());
   }
 
   async #pump(): Promise<void> {
@@ -129,7 +120,7 @@ export class Writer {
   async #writeNames(batch: Extract<Batch, { kind: 'names' }>): Promise<void> {
     const names = [...new Set(batch.invalidations.flatMap((invalidation) => invalidation.names))];
     try {
-      const result = await this.#settle([], names, this.#options.clock.now());
+      const result = await this.#stream.settle([], names, this.#options.clock.now());
       const xid = BigInt(result.xid);
       for (const name of [...names, anyName(this.#options.namespace)]) this.#options.learn({ xid, name });
       this.#acknowledge(xid, result.incarnation);
@@ -142,76 +133,15 @@ export class Writer {
   async #writeItems(writes: readonly PendingWrite[]): Promise<void> {
     const { clock, leases } = this.#options;
     const sentMs = clock.now();
-    const held = writes.map((write) => leases.grant(write.item.key));
+    const items = writes.map(({ item }) => item);
+    const held = items.map(({ key }) => leases.grant(key));
     try {
-      const items = writes.map((write) => write.item);
-      const result = await this.#settle(items, [], sentMs);
+      const result = await this.#stream.settle(items, [], sentMs);
       this.#apply(writes, held, result, sentMs);
     } catch (error) {
       for (const lease of held) leases.end(lease, undefined, 0);
       await this.#failed(writes, error);
     }
-  }
-
-  /**
-   * Sends a batch until it is known what became of it.
-   * @throws DatabaseFailure for a batch that was undone, CacheError ERR_UNKNOWN_OUTCOME for one that could not be settled
-   */
-  async #settle(items: readonly WriteItem[], invalidated: readonly string[], sentMs: number): Promise<DoneResult> {
-    const { clock, database, namespace, identity, follower } = this.#options;
-    let number = identity.nextNumber();
-    let again = false;
-    let unsettled = false;
-    let attempts = 0;
-    for (;;) {
-      const batch: WriteBatch = {
-        number,
-        again,
-        ageMs: clock.now() - sentMs,
-        lockTimeoutMs: LOCK_TIMEOUT_MS,
-        invalidated,
-        items,
-      };
-      let failure: DatabaseFailure | undefined;
-      try {
-        const result = await database.write(namespace, batch);
-        if (result.state === 'done') {
-          follower.meetIncarnation(result.incarnation);
-          return result;
-        }
-        if (result.state === 'lost') {
-          await follower.look();
-        } else {
-          this.#options.onSuperseded();
-          identity.renew();
-          if (unsettled) throw this.#unknownOutcome('another daemon writes under the same identity');
-          number = identity.nextNumber();
-          again = false;
-          continue;
-        }
-      } catch (error) {
-        if (!(error instanceof DatabaseFailure)) throw error;
-        failure = error;
-        const isTaken = error.kind === 'refused' && error.sqlState === NUMBER_TAKEN;
-        if (error.kind === 'unknown') unsettled = true;
-        if (!unsettled && !isTaken && error.sqlState !== DEADLOCK_DETECTED) throw error;
-        if (unsettled || isTaken) again = true;
-        if (error.kind === 'unreachable') this.#rejectWaiting(error);
-      }
-      if (clock.now() - sentMs > this.#options.settleTimeoutMs) {
-        if (unsettled) throw this.#unknownOutcome(failure?.message ?? 'the cache tables are gone');
-        throw failure ?? new DatabaseFailure('refused', 'the cache tables are gone');
-      }
-      await new Promise<void>((resolve) => clock.after(backoffMs(RETRY, attempts), resolve));
-      attempts += 1;
-    }
-  }
-
-  #unknownOutcome(reason: string): CacheError {
-    return new CacheError(
-      'ERR_UNKNOWN_OUTCOME',
-      `a write's connection broke and what became of it can't be told: ${reason}`,
-    );
   }
 
   /** While the database can't be reached, what was never sent need not wait: it is known not to have taken effect. */
@@ -247,21 +177,27 @@ export class Writer {
     const { namespace, learn, leases, follower } = this.#options;
     const xid = BigInt(result.xid);
     const base: Base = { snapshot: parseSnapshot(result.snapshot), ownXid: xid, incarnation: result.incarnation };
-    const results = new Map(result.results.map((item) => [item.key, item]));
-    learn({ xid, namespace, keys: writes.map((write) => write.item.key) });
-    writes.forEach((write, index) => {
-      const { item } = write;
-      if (item.op === 'delete') learn({ xid, name: partName(namespace, item.key) });
-      const stored = item.op === 'set' || (item.op === 'add' && results.has(item.key));
-      const keep = stored && item.bytes !== undefined && follower.follows(base);
+    const isFollowed = follower.follows(base);
+    // Of a batch of sets there is nothing to tell.
+    const results = result.results.length === 0 ? undefined : new Map(result.results.map((item) => [item.key, item]));
+    learn({ xid, namespace, keys: held.map(({ key }) => key) });
+    let hasDeletes = false;
+    for (let each = 0; each < writes.length; each++) {
+      const { item } = writes[each] as PendingWrite;
+      if (item.op === 'delete') {
+        hasDeletes = true;
+        learn({ xid, name: partName(namespace, item.key) });
+      }
+      const stored = item.op === 'set' || (item.op === 'add' && results?.has(item.key) === true);
+      const keep = isFollowed && stored && item.bytes !== undefined;
       const entry = keep
-        ? { bytes: item.bytes as Uint8Array, base, names: item.names ?? [], graceMs: item.graceMs }
+        ? { bytes: item.bytes as Uint8Array, base, names: item.names ?? NO_NAMES, graceMs: item.graceMs }
         : undefined;
-      leases.end(held[index] as Lease, entry, sentMs + item.ttlMs);
-    });
-    if (writes.some(({ item }) => item.op === 'delete')) learn({ xid, name: anyName(namespace) });
+      leases.end(held[each] as Lease, entry, sentMs + item.ttlMs);
+    }
+    if (hasDeletes) learn({ xid, name: anyName(namespace) });
     this.#acknowledge(xid, result.incarnation);
-    for (const write of writes) this.#answer(write, results.get(write.item.key), result.refused[write.item.key]);
+    for (const write of writes) this.#answer(write, results?.get(write.item.key), result.refused);
   }
 
   #acknowledge(xid: bigint, incarnation: string): void {
@@ -269,11 +205,11 @@ export class Writer {
     this.#options.onWritten();
   }
 
-  #answer(write: PendingWrite, result: DoneResult['results'][number] | undefined, refused: string | undefined): void {
+  #answer(write: PendingWrite, result: ItemResult | undefined, refused: DoneResult['refused']): void {
     const { item, waiters } = write;
     if (item.op !== 'incr') {
-      const done = item.op === 'set' || (result?.existed ?? false);
-      for (const waiter of waiters) waiter.resolve({ done, counter: undefined });
+      const outcome = item.op === 'set' || result?.existed === true ? DONE : NOT_DONE;
+      for (const waiter of waiters) waiter.resolve(outcome);
       return;
     }
     if (result?.counter !== undefined) {
@@ -283,7 +219,7 @@ export class Writer {
         counter += waiter.delta;
         waiter.resolve({ done: true, counter });
       }
-    } else if (refused === 'overflow' && waiters.length > 1) {
+    } else if (refused[item.key] === 'overflow' && waiters.length > 1) {
       const alone = waiters.map((waiter) => ({
         ...write,
         item: { ...item, delta: waiter.delta },
@@ -294,7 +230,7 @@ export class Writer {
     } else {
       const overflow = new CacheError('ERR_COUNTER_OVERFLOW', `the counter '${item.key}' can't go up by ${item.delta}`);
       const other = new CacheError('ERR_NOT_A_COUNTER', `'${item.key}' holds a value that was not made by incr`);
-      for (const waiter of waiters) waiter.reject(refused === 'overflow' ? overflow : other);
+      for (const waiter of waiters) waiter.reject(refused[item.key] === 'overflow' ? overflow : other);
     }
   }
 }

@@ -48,6 +48,22 @@ test('writes and invalidations keep their order, but for those behind a locked k
   assert.equal(batchesOf(queue, 50), ['set locked', 'delete locked']);
 });
 
+test('what is asked after an invalidation is not merged into what was held up before it', () => {
+  const queue = new WriteQueue();
+  queue.push(incr('n'), waiter(), 0);
+  const first = queue.take(0);
+  assert.ok(first?.kind === 'items');
+  for (const write of first.writes) write.notBeforeMs = 50;
+  queue.push(incr('n'), waiter(), 0);
+  queue.unshift(first.writes);
+  queue.push(incr('n'), waiter(), 0);
+  assert.is(queue.length, 2, 'nor into one that was sent before');
+  queue.pushInvalidation(['x'], waiter());
+  assert.equal(batchesOf(queue), ['x']);
+  queue.push(incr('n'), waiter(), 0);
+  assert.equal(batchesOf(queue, 50), ['incr n', 'incr n', 'incr n']);
+});
+
 test('every caller counts for the limit, also where writes merge', () => {
   const queue = new WriteQueue();
   for (let call = 0; call < WAITING_CALLS_MAX; call++) queue.push(incr('hot'), waiter(1), 0);
@@ -84,6 +100,14 @@ test('a waiting value does not keep its frame alive', () => {
   assert.ok(batch?.kind === 'items');
   assert.is(batch.writes[0]?.item.bytes?.length, 10);
   assert.ok((batch.writes[0]?.item.bytes?.buffer.byteLength ?? 0) < 1000);
+  // What comes with others in a chunk of the usual size is copied only where many wait.
+  const chunk = new Uint8Array(60_000);
+  const copied: boolean[] = [];
+  for (let n = 0; n < 300; n++) queue.push(set(`k${n}`, chunk.subarray(n, n + 1)), waiter(), 0);
+  const many = queue.take(0);
+  assert.ok(many?.kind === 'items');
+  for (const { item } of many.writes) copied.push(item.bytes?.buffer !== chunk.buffer);
+  assert.equal([copied.indexOf(true), copied.lastIndexOf(false)], [256, 255]);
 });
 
 test('random writes, locks and undone batches: everything comes out once, each key in order', () => {
