@@ -7,11 +7,13 @@ const JOURNAL_ROWS_MAX = 10_000;
 /** The right to put a value of one key into memory, from when its statement is sent to when it is answered. */
 export interface Lease {
   readonly key: string;
-  /** Rows that wrote the key while the lease was out. */
-  readonly written: LogRow[];
+  /** Rows that wrote the key while the lease was out; undefined for none. */
+  written: LogRow[] | undefined;
   /** Where in the journal of invalidated names the lease began. */
   readonly journalFrom: number;
   void: boolean;
+  /** Another lease of the key: they are chained, since most are alone. */
+  next: Lease | undefined;
 }
 
 /**
@@ -28,7 +30,8 @@ export interface Lease {
 export class Leases {
   readonly #namespace: string;
   readonly #memory: Memory;
-  readonly #byKey = new Map<string, Set<Lease>>();
+  /** The newest of each key. */
+  readonly #byKey = new Map<string, Lease>();
   /** Names invalidated while any lease is out: what names a value carries is known only at its lease's end. */
   #journal: LogRow[] = [];
   #journalStart = 0;
@@ -45,10 +48,9 @@ export class Leases {
   }
 
   grant(key: string): Lease {
-    const lease: Lease = { key, written: [], journalFrom: this.#journalStart + this.#journal.length, void: false };
-    const leases = this.#byKey.get(key);
-    if (leases === undefined) this.#byKey.set(key, new Set([lease]));
-    else leases.add(lease);
+    const journalFrom = this.#journalStart + this.#journal.length;
+    const lease: Lease = { key, written: undefined, journalFrom, void: false, next: this.#byKey.get(key) };
+    this.#byKey.set(key, lease);
     this.#out += 1;
     return lease;
   }
@@ -61,7 +63,12 @@ export class Leases {
       this.#journal.push(row);
       if (this.#journal.length > JOURNAL_ROWS_MAX) this.voidAll();
     } else if (row.namespace === this.#namespace) {
-      for (const key of row.keys) for (const lease of this.#byKey.get(key) ?? []) lease.written.push(row);
+      for (const key of row.keys) {
+        for (let lease = this.#byKey.get(key); lease !== undefined; lease = lease.next) {
+          lease.written ??= [];
+          lease.written.push(row);
+        }
+      }
     }
   }
 
@@ -84,33 +91,46 @@ export class Leases {
   }
 
   voidAll(): void {
-    for (const leases of this.#byKey.values()) for (const lease of leases) lease.void = true;
+    for (const newest of this.#byKey.values()) voidFrom(newest);
     this.#journalStart += this.#journal.length;
     this.#journal = [];
   }
 
   #isKilled(lease: Lease, entry: MemoryEntry): boolean {
-    const isKiller = (row: LogRow) => kills(row, this.#namespace, lease.key, entry);
-    if (lease.written.some(isKiller)) return true;
+    const { key, written } = lease;
+    if (written?.some((row) => kills(row, this.#namespace, key, entry))) return true;
     for (let at = Math.max(0, lease.journalFrom - this.#journalStart); at < this.#journal.length; at++) {
-      if (isKiller(this.#journal[at] as LogRow)) return true;
+      if (kills(this.#journal[at] as LogRow, this.#namespace, key, entry)) return true;
     }
     return false;
   }
 
   #close(lease: Lease): void {
     this.#remove(lease);
-    for (const other of this.#byKey.get(lease.key) ?? []) other.void = true;
+    voidFrom(this.#byKey.get(lease.key));
   }
 
   #remove(lease: Lease): void {
-    const leases = this.#byKey.get(lease.key);
-    if (!leases?.delete(lease)) return;
-    if (leases.size === 0) this.#byKey.delete(lease.key);
+    const newest = this.#byKey.get(lease.key);
+    if (newest === lease) {
+      if (lease.next === undefined) this.#byKey.delete(lease.key);
+      else this.#byKey.set(lease.key, lease.next);
+    } else {
+      let before = newest;
+      while (before !== undefined && before.next !== lease) before = before.next;
+      // It has ended before.
+      if (before === undefined) return;
+      before.next = lease.next;
+    }
     this.#out -= 1;
     if (this.#out === 0) {
       this.#journalStart += this.#journal.length;
       this.#journal = [];
     }
   }
+}
+
+/** Voids a lease and all that it is chained to. */
+function voidFrom(newest: Lease | undefined): void {
+  for (let lease = newest; lease !== undefined; lease = lease.next) lease.void = true;
 }

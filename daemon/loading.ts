@@ -78,7 +78,7 @@ export class Loading {
 
   async #staleInTable(key: string, graceMs: number): Promise<LoadOutcome> {
     try {
-      const { entry, stale } = await this.#options.reads.ask(key);
+      const { entry, stale } = await this.#options.reads.answerTo(key);
       if (entry !== undefined) return asValue(entry);
       const usableMs = Math.min(graceMs, stale?.graceMs ?? 0);
       if (stale !== undefined && -stale.leftMs < usableMs) return this.#served(stale);
@@ -120,7 +120,7 @@ export class Loading {
     if (lease === undefined) return value;
     let refresh: ReturnType<Loads['beginRefresh']>;
     try {
-      const { entry } = await reads.ask(key);
+      const { entry } = await reads.answerTo(key);
       if (entry !== undefined && entry.leftMs > current.leftMs) return asValue(entry);
       refresh = loads.beginRefresh(key, holder, ask);
     } catch {
@@ -164,7 +164,7 @@ export class Loading {
         const found = this.#fromMemory(key, holder, ask);
         if (found !== undefined) return found;
       }
-      const answer = await reads.ask(key);
+      const answer = await reads.answerTo(key);
       stats.countTable(answer.entry !== undefined);
       if (answer.entry !== undefined) return this.#current(key, holder, ask, answer.entry);
       if (loads.flight(key) !== undefined) continue;
@@ -189,7 +189,7 @@ export class Loading {
         const lease = await clusterLeases.take(key);
         if (lease === undefined) await clusterLeases.wait(attempt);
         else void flight.done.then(() => lease.release());
-        const answer = await reads.ask(key);
+        const answer = await reads.answerTo(key);
         if (answer.entry !== undefined) {
           flight.end({ kind: 'passed' });
           return await this.#current(key, holder, ask, answer.entry);

@@ -23,25 +23,39 @@ export class Lookups {
   }
 
   get(key: string, fromTable: boolean): Awaitable<Packed | undefined> {
-    const found = this.find(key, fromTable);
-    return found instanceof Promise ? found.then(bytesOf) : found?.bytes;
+    const entry = fromTable ? undefined : this.fromMemory(key);
+    if (entry !== undefined) return entry.bytes;
+    return new Promise((resolve, reject) => {
+      this.#ask(key, !fromTable, (found) => resolve(found?.bytes), reject);
+    });
   }
 
   /** No promise where memory has all; the clock is read once for all of them. */
   getMany(keys: readonly string[], fromTable: boolean): Awaitable<(Packed | undefined)[]> {
     const nowMs = this.#options.clock.now();
-    const found: Awaitable<Packed | undefined>[] = [];
-    let isWaiting = false;
-    for (const key of keys) {
+    const missing: number[] = [];
+    const values = keys.map((key, index) => {
       const entry = fromTable ? undefined : this.fromMemory(key, nowMs);
-      isWaiting ||= entry === undefined;
-      found.push(entry?.bytes ?? this.#inTable(key, !fromTable).then(bytesOf));
-    }
-    return isWaiting ? Promise.all(found) : (found as Packed[]);
+      if (entry === undefined) missing.push(index);
+      return entry?.bytes;
+    });
+    if (missing.length === 0) return values;
+    return new Promise((resolve, reject) => {
+      let left = missing.length;
+      for (const index of missing) {
+        const answered = (found: NamedValue | undefined) => {
+          values[index] = found?.bytes;
+          left -= 1;
+          if (left === 0) resolve(values);
+        };
+        this.#ask(keys[index] as string, !fromTable, answered, reject);
+      }
+    });
   }
 
   find(key: string, fromTable: boolean): Awaitable<NamedValue | undefined> {
-    return fromTable ? this.#inTable(key, false) : (this.fromMemory(key) ?? this.#inTable(key, true));
+    const entry = fromTable ? undefined : this.fromMemory(key);
+    return entry ?? new Promise((resolve, reject) => this.#ask(key, !fromTable, resolve, reject));
   }
 
   /** Memory answers only before the bound: past it, it might hold what was invalidated long ago. */
@@ -53,22 +67,34 @@ export class Lookups {
     return entry;
   }
 
-  async #inTable(key: string, tryMemory: boolean): Promise<NamedValue | undefined> {
+  /**
+   * Asks the table, with a callback and not by promises around promises: every miss comes by here.
+   * @param tryMemory whether a read that is out already is waited for, and memory asked again
+   */
+  #ask(
+    key: string,
+    tryMemory: boolean,
+    answered: (found: NamedValue | undefined) => void,
+    failed: (error: Error) => void,
+  ): void {
     const { reads, stats } = this.#options;
     const landed = tryMemory ? reads.landed(key) : undefined;
     if (landed !== undefined) {
-      await landed;
-      const entry = this.fromMemory(key);
-      if (entry !== undefined) return entry;
+      void landed.then(() => {
+        const entry = this.fromMemory(key);
+        if (entry === undefined) this.#ask(key, false, answered, failed);
+        else answered(entry);
+      });
+      return;
     }
-    const { entry } = await reads.ask(key);
-    stats.countTable(entry !== undefined);
-    return entry;
+    reads.ask(key, {
+      answered({ entry }) {
+        stats.countTable(entry !== undefined);
+        answered(entry);
+      },
+      failed,
+    });
   }
-}
-
-function bytesOf(value: NamedValue | undefined): Packed | undefined {
-  return value?.bytes;
 }
 
 /** No promise where all is at hand. */

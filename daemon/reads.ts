@@ -4,6 +4,7 @@ import type { Clock } from './clock.js';
 import { asCacheError, type Database } from './database.js';
 import type { Follower } from './follower.js';
 import type { Lease, Leases } from './leases.js';
+import type { MemoryEntry } from './memory.js';
 import type { Packed } from './packed.js';
 
 /** Read statements of one namespace that may be out at once, and keys in one of them. */
@@ -18,19 +19,49 @@ export interface ReadAnswer {
   readonly base: Base;
 }
 
-interface Flight {
-  readonly promise: Promise<ReadAnswer>;
-  resolve(answer: ReadAnswer): void;
-  reject(error: Error): void;
+/** Who is to be told what a read says of a key. Exactly one of the two is called, once. */
+export interface Asker {
+  answered(answer: ReadAnswer): void;
+  failed(error: Error): void;
 }
 
-function newFlight(): Flight {
-  let settle: Pick<Flight, 'resolve' | 'reject'> | undefined;
-  const promise = new Promise<ReadAnswer>((resolve, reject) => {
-    settle = { resolve, reject };
-  });
-  promise.catch(() => {});
-  return { promise, resolve: (answer) => settle?.resolve(answer), reject: (error) => settle?.reject(error) };
+/**
+ * The read of one key. No promises and no arrays where one asks, which is the rule: there is one of these a miss.
+ *
+ *     queued -- its statement is sent, with a lease on the key --> out -- answered, or failed --> over
+ */
+class Flight implements Asker {
+  readonly key: string;
+  lease: Lease | undefined = undefined;
+  isOver = false;
+  /** Queued as soon as this one is over: for those who have asked since it went out. */
+  next: Flight | undefined = undefined;
+  readonly #first: Asker;
+  #others: Asker[] | undefined = undefined;
+
+  constructor(key: string, first: Asker) {
+    this.key = key;
+    this.#first = first;
+  }
+
+  get isOut(): boolean {
+    return this.lease !== undefined && !this.isOver;
+  }
+
+  join(asker: Asker): void {
+    if (this.#others === undefined) this.#others = [asker];
+    else this.#others.push(asker);
+  }
+
+  answered(answer: ReadAnswer): void {
+    this.#first.answered(answer);
+    if (this.#others !== undefined) for (const asker of this.#others) asker.answered(answer);
+  }
+
+  failed(error: Error): void {
+    this.#first.failed(error);
+    if (this.#others !== undefined) for (const asker of this.#others) asker.failed(error);
+  }
 }
 
 /**
@@ -48,8 +79,9 @@ export class Reads {
   readonly #leases: Leases;
   readonly #follower: Pick<Follower, 'follows'>;
   readonly #defer: (run: () => void) => void;
-  #queued = new Map<string, Flight>();
-  readonly #out = new Map<string, Flight>();
+  /** By key: the one that is out, else the one that is queued. */
+  readonly #flights = new Map<string, Flight>();
+  #queue: Flight[] = [];
   #statementsOut = 0;
   #flushQueued = false;
 
@@ -72,96 +104,108 @@ export class Reads {
 
   /** The end of the read of this key that is out, or undefined where none is. It always resolves. */
   landed(key: string): Promise<unknown> | undefined {
-    return this.#out.get(key)?.promise.catch(() => {});
+    const flight = this.#flights.get(key);
+    if (flight?.isOut !== true) return undefined;
+    return new Promise((resolve) => flight.join({ answered: resolve, failed: resolve }));
+  }
+
+  /** Reads a key with a statement that is sent after this call. For a caller that has waited for `landed`. */
+  ask(key: string, asker: Asker): void {
+    const flight = this.#flights.get(key);
+    if (flight === undefined) {
+      const asked = new Flight(key, asker);
+      this.#flights.set(key, asked);
+      this.#enqueue(asked);
+    } else if (!flight.isOut) {
+      flight.join(asker);
+    } else if (flight.next === undefined) {
+      flight.next = new Flight(key, asker);
+    } else {
+      flight.next.join(asker);
+    }
   }
 
   /**
-   * Reads a key with a statement that is sent after this call. For a caller that has waited for `landed`.
+   * The same as a promise.
    * @throws (rejects) CacheError ERR_DATABASE
    */
-  ask(key: string): Promise<ReadAnswer> {
-    let flight = this.#queued.get(key);
-    if (flight === undefined) {
-      flight = newFlight();
-      this.#queued.set(key, flight);
-      this.#flushSoon();
-    }
-    return flight.promise;
+  answerTo(key: string): Promise<ReadAnswer> {
+    return new Promise((answered, failed) => this.ask(key, { answered, failed }));
+  }
+
+  #enqueue(flight: Flight): void {
+    this.#queue.push(flight);
+    this.#flushSoon();
   }
 
   #flushSoon(): void {
-    if (this.#flushQueued || this.#statementsOut >= STATEMENTS_OUT_MAX) return;
+    if (this.#flushQueued || this.#queue.length === 0 || this.#statementsOut >= STATEMENTS_OUT_MAX) return;
     this.#flushQueued = true;
     this.#defer(() => {
       this.#flushQueued = false;
-      while (this.#statementsOut < STATEMENTS_OUT_MAX && this.#queued.size > 0) {
-        if (!this.#sendOne()) return;
+      while (this.#statementsOut < STATEMENTS_OUT_MAX && this.#queue.length > 0) {
+        const batch = this.#queue.splice(0, KEYS_PER_STATEMENT_MAX);
+        void this.#send(batch);
       }
     });
   }
 
-  /** @returns false where all that is queued must wait for a read of the same key */
-  #sendOne(): boolean {
-    const batch = new Map<string, Flight>();
-    for (const [key, flight] of this.#queued) {
-      if (this.#out.has(key)) continue;
-      batch.set(key, flight);
-      this.#queued.delete(key);
-      if (batch.size >= KEYS_PER_STATEMENT_MAX) break;
-    }
-    if (batch.size === 0) return false;
-    void this.#send(batch);
-    return true;
-  }
-
-  async #send(batch: ReadonlyMap<string, Flight>): Promise<void> {
-    const leases = new Map<string, Lease>();
-    for (const [key, flight] of batch) {
-      this.#out.set(key, flight);
-      leases.set(key, this.#leases.grant(key));
-    }
+  async #send(batch: readonly Flight[]): Promise<void> {
+    for (const flight of batch) flight.lease = this.#leases.grant(flight.key);
     this.#statementsOut += 1;
     const sentMs = this.#clock.now();
     try {
-      this.#land(batch, leases, sentMs, await this.#database.read(this.#namespace, [...batch.keys()]));
+      const keys = batch.map((flight) => flight.key);
+      this.#land(batch, sentMs, await this.#database.read(this.#namespace, keys));
     } catch (error) {
-      for (const [key, flight] of batch) {
-        this.#out.delete(key);
-        const lease = leases.get(key);
-        leases.delete(key);
-        if (lease !== undefined) this.#leases.fail(lease);
-        flight.reject(asCacheError(error));
+      const failure = asCacheError(error);
+      for (const flight of batch) {
+        if (flight.isOver) continue;
+        this.#over(flight);
+        this.#leases.fail(flight.lease as Lease);
+        flight.failed(failure);
       }
     }
     this.#statementsOut -= 1;
     this.#flushSoon();
   }
 
-  #land(
-    batch: ReadonlyMap<string, Flight>,
-    leases: Map<string, Lease>,
-    sentMs: number,
-    result: ReadResult<Packed>,
-  ): void {
+  #land(batch: readonly Flight[], sentMs: number, result: ReadResult<Packed>): void {
     const isThere = result.incarnation !== undefined;
     const snapshot = parseSnapshot(isThere ? result.snapshot : '0:0:');
     const base: Base = { snapshot, ownXid: undefined, incarnation: result.incarnation ?? '' };
-    const found = new Map(result.found.map((entry) => [entry.key, entry]));
-    for (const [key, flight] of batch) {
-      const entry = found.get(key);
+    const isFollowed = this.#follower.follows(base);
+    for (const entry of result.found) {
+      const flight = this.#flights.get(entry.key);
+      // One is out for each key of the statement, and for no other: the table has a key once.
+      if (flight?.isOut !== true) continue;
+      const { bytes, names, graceMs, deltaMs, leftMs } = entry;
       // Counters live in the table: memory never holds one.
-      const keep = entry !== undefined && !entry.isCounter && this.#follower.follows(base);
-      const kept = keep ? { ...entry, base } : undefined;
-      this.#end(key, leases, kept, sentMs + (entry?.leftMs ?? 0));
-      const isStale = entry !== undefined && entry.leftMs <= 0;
-      flight.resolve({ entry: isStale ? undefined : entry, stale: isStale ? entry : undefined, base });
+      const kept = isFollowed && !entry.isCounter ? { bytes, base, names, graceMs, deltaMs } : undefined;
+      this.#end(flight, kept, sentMs + leftMs);
+      const isStale = leftMs <= 0;
+      flight.answered({ entry: isStale ? undefined : entry, stale: isStale ? entry : undefined, base });
+    }
+    for (const flight of batch) {
+      if (flight.isOver) continue;
+      this.#end(flight, undefined, sentMs);
+      flight.answered({ entry: undefined, stale: undefined, base });
     }
   }
 
-  #end(key: string, leases: Map<string, Lease>, entry: Parameters<Leases['end']>[1], expiresAtMs: number): void {
-    const lease = leases.get(key);
-    this.#out.delete(key);
-    leases.delete(key);
-    if (lease !== undefined) this.#leases.end(lease, entry, expiresAtMs);
+  #end(flight: Flight, entry: MemoryEntry | undefined, expiresAtMs: number): void {
+    this.#over(flight);
+    this.#leases.end(flight.lease as Lease, entry, expiresAtMs);
+  }
+
+  #over(flight: Flight): void {
+    flight.isOver = true;
+    const { key, next } = flight;
+    if (next === undefined) {
+      this.#flights.delete(key);
+    } else {
+      this.#flights.set(key, next);
+      this.#enqueue(next);
+    }
   }
 }

@@ -1,7 +1,7 @@
 import { type Lease, Leases } from '../../daemon/leases.js';
 import { Loads } from '../../daemon/loads.js';
 import { Memory } from '../../daemon/memory.js';
-import { Reads } from '../../daemon/reads.js';
+import { type Asker, Reads } from '../../daemon/reads.js';
 import { NEAR_PATCHES } from './near-patches.js';
 import { type Patch, replace } from './patch.js';
 import { togetherInOneBatch } from './together.js';
@@ -114,7 +114,7 @@ const PATCHES: Record<(typeof RULES.patched)[number] | keyof typeof NEAR_PATCHES
       (old) =>
         function (this: Leases, key: string): Lease {
           const lease = old.call(this, key);
-          lease.written.push = () => 0;
+          Object.defineProperty(lease, 'written', { get: () => undefined, set: () => {} });
           return Object.assign(lease, { journalFrom: Number.POSITIVE_INFINITY });
         },
     ),
@@ -154,22 +154,30 @@ const PATCHES: Record<(typeof RULES.patched)[number] | keyof typeof NEAR_PATCHES
         },
     ),
   'late-comers of a read ask again': () => {
-    const out = new WeakMap<Reads, Map<string, ReturnType<Reads['ask']>>>();
+    const out = new WeakMap<Reads, Map<string, Asker[]>>();
     const putBack = [
       replace(
         Reads.prototype,
         'ask',
         (old) =>
-          function (this: Reads, key) {
-            const mine = out.get(this) ?? new Map();
+          function (this: Reads, key, asker) {
+            const mine = out.get(this) ?? new Map<string, Asker[]>();
             out.set(this, mine);
-            const found = mine.get(key);
-            if (found !== undefined) return found;
-            const asked = old.call(this, key);
-            mine.set(key, asked);
-            const over = () => mine.delete(key);
-            asked.then(over, over);
-            return asked;
+            const together = mine.get(key);
+            if (together !== undefined) {
+              together.push(asker);
+              return;
+            }
+            const askers = [asker];
+            mine.set(key, askers);
+            const tell = (one: (asker: Asker) => void) => {
+              mine.delete(key);
+              askers.forEach(one);
+            };
+            old.call(this, key, {
+              answered: (answer) => tell((each) => each.answered(answer)),
+              failed: (error) => tell((each) => each.failed(error)),
+            });
           },
       ),
       replace(Reads.prototype, 'landed', () => () => undefined),
