@@ -7,7 +7,15 @@ import type { Lease, Leases } from './leases.js';
 import type { MemoryEntry } from './memory.js';
 import type { Packed } from './packed.js';
 
-/** Read statements of one namespace that may be out at once, and keys in one of them. */
+/**
+ * Read statements of one namespace that may be out at once, and keys in one of them. While two are out, what is asked
+ * gathers: one of them is soon back, and with 64 misses in flight the two hold half of them each, so that Postgres and we
+ * work at the same time. A third for a few keys would take a worker, and cost more than it saves.
+ */
+const FEW_OUT_MAX = 2;
+const FEW_KEYS = 64;
+/** Where so many keys wait, further statements are worth a worker, and larger. */
+const MANY_KEYS_WAITING = 128;
 const STATEMENTS_OUT_MAX = 4;
 const KEYS_PER_STATEMENT_MAX = 500;
 
@@ -139,15 +147,23 @@ export class Reads {
   }
 
   #flushSoon(): void {
-    if (this.#flushQueued || this.#queue.length === 0 || this.#statementsOut >= STATEMENTS_OUT_MAX) return;
+    if (this.#flushQueued || this.#keysToSend === 0) return;
     this.#flushQueued = true;
     this.#defer(() => {
       this.#flushQueued = false;
-      while (this.#statementsOut < STATEMENTS_OUT_MAX && this.#queue.length > 0) {
-        const batch = this.#queue.splice(0, KEYS_PER_STATEMENT_MAX);
-        void this.#send(batch);
-      }
+      for (let keys = this.#keysToSend; keys > 0; keys = this.#keysToSend) void this.#send(this.#queue.splice(0, keys));
     });
+  }
+
+  /** At most, in the next statement; 0 where none may be sent. */
+  get #keysToSend(): number {
+    const waiting = this.#queue.length;
+    if (waiting === 0) return 0;
+    // A getMany by itself is one statement.
+    if (this.#statementsOut === 0) return KEYS_PER_STATEMENT_MAX;
+    if (this.#statementsOut < FEW_OUT_MAX) return FEW_KEYS;
+    const isWorthOne = this.#statementsOut < STATEMENTS_OUT_MAX && waiting >= MANY_KEYS_WAITING;
+    return isWorthOne ? KEYS_PER_STATEMENT_MAX : 0;
   }
 
   async #send(batch: readonly Flight[]): Promise<void> {
