@@ -16,6 +16,7 @@ import { isFresh, type Page } from './page.js';
 import { type PurgeTarget, purgeTags } from './purge.js';
 import { hit, ONLY_IF_CACHED, replyOf, type Told, told, withOwn } from './reply.js';
 import { type Plan, passingKey, planOf } from './request-key.js';
+import { Rush } from './rush.js';
 import { type Loaded, type PageStore, pageStore } from './store.js';
 import { normalHost, targetTags, urlTag } from './tags.js';
 import type { Exchange, Reply, RequestHead, ResponseHead } from './types.js';
@@ -36,6 +37,7 @@ interface Found {
   readonly isBarred: boolean;
 }
 
+type Answer = Reply | Loaded | undefined;
 /** What an attempt came to: an answer; or the handler alone, the same again, again with patience, another key. */
 type Step = { readonly reply: Reply } | 'alone' | 'again' | 'wait' | { readonly key: string };
 
@@ -54,6 +56,7 @@ export class HttpCache {
   readonly #routes: Admission;
   readonly #variants: Admission;
   readonly #passing = new Passing();
+  readonly #rush = new Rush();
   /** Keys that are computed behind an answer. */
   readonly #refreshing = new Set<string>();
   readonly #stores = new WeakMap<CacheAdapter, PageStore>();
@@ -175,7 +178,7 @@ export class HttpCache {
       if (typeof step !== 'string') key = step.key;
     }
     visit.isClosed = true;
-    return this.#alone(exchange, plan, key, 'uri-miss; detail=alone');
+    return this.#rush.run(key, () => this.#alone(exchange, plan, key, 'uri-miss; detail=alone'));
   }
 
   /** One attempt to have a page, computed here or by somebody else. */
@@ -193,12 +196,9 @@ export class HttpCache {
     // The page is there for its client before it is kept where that depends on what goes out.
     const isEarly = exchange.isPersonal !== undefined;
     loading.catch((error) => isEarly && visit.result?.kind === 'page' && this.#options.onError(error));
-    let answer: Reply | Loaded | undefined;
+    let answer: Answer;
     try {
-      answer = (await Promise.race([visit.early, loading, ...(isEarly ? [visit.done] : [])])) as
-        | Reply
-        | Loaded
-        | undefined;
+      answer = (await Promise.race([visit.early, loading, ...(isEarly ? [visit.done] : [])])) as Answer;
     } catch (error) {
       if (isSuperseded(error)) return 'again';
       // The handler's own error goes to its framework.
