@@ -126,6 +126,21 @@ test('node-ipc is the reviewed release, and no other', () => {
   }
 });
 
+test('what npm warns of on Node 20 is what the docs say', () => {
+  interface Locked {
+    readonly dev?: boolean;
+    readonly engines?: { readonly node?: string };
+  }
+  const { packages } = JSON.parse(readSource('package-lock.json')) as { packages: Record<string, Locked> };
+  const asks = (range: string) => range.split('||').every((part) => Number(/\d+/.exec(part)?.[0] ?? 0) > 20);
+  const warned = Object.entries(packages)
+    .filter(([path, { dev, engines }]) => path !== '' && dev !== true && asks(engines?.node ?? '0'))
+    .map(([path]) => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length));
+  const [, said = ''] =
+    /## npm warns EBADENGINE\n\n[^:]*: ([^.]*) ask for/.exec(readSource('docs/troubleshooting.md')) ?? [];
+  assert.equal(warned.sort(), [...said.matchAll(/`([\w-]+)`/g)].map(([, name]) => name).sort());
+});
+
 test('no test is left out or alone', () => {
   const tests = files.filter((path) => path.endsWith('.test.ts'));
   none(tests.filter((path) => /^\s*\w+\.(only|skip)\(\s*['"`]/m.test(readSource(path))));
