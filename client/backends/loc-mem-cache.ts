@@ -12,7 +12,7 @@ import { ttlToMs } from '../../shared/duration.js';
 import { CacheError } from '../../shared/errors.js';
 import { checkTags, given, storedKey } from '../../shared/key.js';
 import { checkPlainOptions } from '../../shared/load-options.js';
-import { Lru } from '../../shared/lru.js';
+import { ENTRIES_MAX, Lru } from '../../shared/lru.js';
 import { checkOptionNames, LOAD_OPTIONS } from '../../shared/option-names.js';
 import { TagIndex } from '../../shared/tag-index.js';
 import { checkReference, entryPairs, isThenable, storedKeys } from './arguments.js';
@@ -58,6 +58,10 @@ export class LocMemCache implements SyncCache {
   constructor(options: LocMemCacheOptions = {}) {
     checkOptionNames(options, LOC_MEM_OPTIONS, 'LocMemCache');
     const { maxSize = LOC_MEM_MAX_SIZE, maxBytes, defaultTtl, clock } = options;
+    if (!Number.isInteger(maxSize) || maxSize < 1 || maxSize > ENTRIES_MAX) {
+      const problem = `maxSize is ${given(maxSize)}, not a whole number from 1 to ${ENTRIES_MAX}`;
+      throw new CacheError('ERR_INVALID_ARGUMENT', problem);
+    }
     const onRemove = (key: string) => this.#tags.remove(key);
     this.#lru = new Lru({ maxEntries: maxSize, maxBytes, onRemove });
     this.#measured = maxBytes !== undefined;

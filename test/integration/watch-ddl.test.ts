@@ -124,6 +124,29 @@ test('partitions and children that come later are watched as their table is, who
   assert.equal(await runSql(db.url, 'SELECT oid FROM pg_trigger ORDER BY oid'), before);
 });
 
+test('a partition that a role without rights on the cache makes is watched too, in a schema of any name', async ({
+  db,
+  pool,
+}) => {
+  const role = `maker_${process.pid}`;
+  await runSql(
+    db.url,
+    `CREATE ROLE ${role}; CREATE SCHEMA "My ""shop" AUTHORIZATION ${role}; SET ROLE ${role}; SET search_path = "My ""shop";
+     CREATE TABLE "Days" (id int PRIMARY KEY) PARTITION BY LIST (id)`,
+  );
+  try {
+    await watchTables(pool, ['"My ""shop"."Days"']);
+    await runSql(
+      db.url,
+      `SET ROLE ${role}; CREATE TABLE "My ""shop"."Mon%1$s" PARTITION OF "My ""shop"."Days" FOR VALUES IN (1)`,
+    );
+    const one = (await watchedTables(pool)).find(({ table }) => table === 'Mon%1$s');
+    assert.equal([one?.schema, one?.namesRows, one?.problems], ['My "shop', true, []]);
+  } finally {
+    await runSql(db.url, `DROP OWNED BY ${role}; DROP ROLE ${role}`);
+  }
+});
+
 test('who may not install it is told; it is idempotent, and unwatched without a trace', async ({ db, pool }) => {
   const user = `plain_${process.pid}`;
   await runSql(db.url, `CREATE ROLE ${user} LOGIN; GRANT CREATE ON SCHEMA public TO ${user}`);

@@ -108,6 +108,10 @@ test('an option without a value is none', () => {
   assert.instance(new LocMemCache({ maxsize: undefined } as object), LocMemCache);
 });
 
+test('a value that an option does not take is told by that name', () => {
+  assert.throws(() => new LocMemCache({ maxSize: 0 }), /^maxSize is 0, not a whole number from 1 to/);
+});
+
 test('no advice merely sends its reader elsewhere', () => {
   for (const [code, advice] of Object.entries(ERROR_ADVICE)) assert.not.match(advice, /^see /, code);
 });
