@@ -1,3 +1,4 @@
+import { BriefMap } from '../shared/brief-map.js';
 import type { LogRow } from '../shared/snapshot.js';
 import { kills, type Memory, type MemoryEntry } from './memory.js';
 
@@ -31,7 +32,7 @@ export class Leases {
   readonly #namespace: string;
   readonly #memory: Memory;
   /** The newest of each key. */
-  readonly #byKey = new Map<string, Lease>();
+  readonly #byKey = new BriefMap<string, Lease>();
   /** Names invalidated while any lease is out: what names a value carries is known only at its lease's end. */
   #journal: LogRow[] = [];
   #journalStart = 0;

@@ -1,3 +1,4 @@
+import { BriefMap } from '../shared/brief-map.js';
 import { type Base, parseSnapshot } from '../shared/snapshot.js';
 import type { FoundEntry, ReadResult } from '../shared/table/read.js';
 import type { Clock } from './clock.js';
@@ -88,7 +89,7 @@ export class Reads {
   readonly #follower: Pick<Follower, 'follows'>;
   readonly #defer: (run: () => void) => void;
   /** By key: the one that is out, else the one that is queued. */
-  readonly #flights = new Map<string, Flight>();
+  readonly #flights = new BriefMap<string, Flight>();
   #queue: Flight[] = [];
   #statementsOut = 0;
   #flushQueued = false;

@@ -1,3 +1,4 @@
+import { isRenewalDue, renewed } from './brief-map.js';
 import { entryCostBytes } from './entry-cost.js';
 import { CacheError } from './errors.js';
 import { ExpiryWheel, NO_SLOT, WHEEL_REACH_MS } from './expiry-wheel.js';
@@ -9,6 +10,9 @@ import { ExpiryWheel, NO_SLOT, WHEEL_REACH_MS } from './expiry-wheel.js';
 export const ENTRIES_MAX = 8_388_608;
 
 const CAPACITY_MIN = 64;
+
+/** Up to so many entries their map is renewed as they come and go (brief-map.ts); to copy more would take too long at a time. */
+const RENEWED_ENTRIES_MAX = 4096;
 
 /** Why an entry left: for room, by time, by the caller, or because another value took its key. */
 export type RemovalReason = 'evict' | 'expire' | 'delete' | 'replace';
@@ -35,6 +39,8 @@ export class Lru<V> {
   readonly maxBytes: number;
   readonly #onRemove: LruOptions<V>['onRemove'];
   #slotOf = new Map<string, number>();
+  /** Since the map was renewed. */
+  #insertions = 0;
   /** Two a slot: the key and the value, side by side because they leave together. */
   #items: unknown[] = [];
   /**
@@ -186,6 +192,11 @@ export class Lru<V> {
     } else {
       slot = ++this.#used;
       if (slot === this.#capacity) this.#resize(Math.min(2 * this.#capacity, this.maxEntries + 1));
+    }
+    this.#insertions++;
+    if (this.#slotOf.size <= RENEWED_ENTRIES_MAX && isRenewalDue(this.#insertions, this.#slotOf.size)) {
+      this.#slotOf = renewed(this.#slotOf);
+      this.#insertions = 0;
     }
     this.#slotOf.set(key, slot);
     this.#items[2 * slot] = key;
