@@ -9,8 +9,8 @@ import { factsOf } from './statement.js';
 import { isRelativeTime } from './walk.js';
 
 /** Texts whose facts are remembered, and the characters of all of them. */
-const TEXTS_MAX = 2000;
-const TEXT_CHARS_MAX = 8 * 1024 * 1024;
+export const TEXTS_MAX = 2000;
+export const TEXT_CHARS_MAX = 8 * 1024 * 1024;
 
 /** What a query depends on, or why that can't be known. */
 export type Classified =

@@ -28,7 +28,12 @@ export interface CachedPoolOptions {
   maxResultBytes?: number;
   /** How long the definitions of tables, views and functions are remembered, in milliseconds from 0; 60,000 where it is missing. */
   catalogTtlMs?: number;
-  /** Told of each query that was not cached, and why. `NODE_DEBUG=pgcached-query` prints the same. */
+  /**
+   * false: queries of `tables` are cached whether it pays or not. Else what costs more time than it saves, by what was measured, goes to
+   * Postgres directly for a while. What a query asks for itself (`cache: { ttl }`, `pool.cache(ttl)`) is cached in any case.
+   */
+  adaptive?: boolean;
+  /** Told of each query that was not cached, and why; of one that would have been, and does not pay, once each time that this begins. `NODE_DEBUG=pgcached-query` prints the same. */
   onBypass?: (query: BypassedQuery) => void;
   /**
    * Told once of each cached table whose changes by others are not heard of, and where nothing of the pool can be cached.
@@ -44,6 +49,7 @@ export interface CheckedPoolOptions {
   readonly defaultTtlMs: number;
   readonly maxResultBytes: number;
   readonly catalogTtlMs: number;
+  readonly adaptive: boolean;
   readonly onBypass: (query: BypassedQuery) => void;
   readonly onWarning: (warning: QueryWarning) => void;
 }
@@ -58,6 +64,7 @@ const ofPool: Readonly<Record<keyof CachedPoolOptions, true>> = {
   defaultTtl: true,
   maxResultBytes: true,
   catalogTtlMs: true,
+  adaptive: true,
   onBypass: true,
   onWarning: true,
 };
@@ -75,11 +82,14 @@ export function checkPoolOptions(options: CachedPoolOptions): CheckedPoolOptions
   }
   checkOptionNames(options, Object.keys(ofPool));
   const { cache, tables = {}, defaultTtl = QUERY_TTL_DEFAULT_SECONDS, onBypass, onWarning = emitWarning } = options;
-  const { maxResultBytes = RESULT_BYTES_DEFAULT, catalogTtlMs = CATALOG_TTL_MS_DEFAULT } = options;
+  const { maxResultBytes = RESULT_BYTES_DEFAULT, catalogTtlMs = CATALOG_TTL_MS_DEFAULT, adaptive = true } = options;
   for (const [name, value] of Object.entries({ maxResultBytes, catalogTtlMs })) {
     if (typeof value !== 'number' || !(value >= 0)) {
       throw new CacheError('ERR_INVALID_ARGUMENT', `${name} is a number from 0, not ${String(value)}`);
     }
+  }
+  if (typeof adaptive !== 'boolean') {
+    throw new CacheError('ERR_INVALID_ARGUMENT', `adaptive is true or false, not ${String(adaptive)}`);
   }
   for (const [name, value] of Object.entries({ onBypass, onWarning })) {
     if (value === undefined || typeof value === 'function') continue;
@@ -101,5 +111,5 @@ export function checkPoolOptions(options: CachedPoolOptions): CheckedPoolOptions
     debug('not cached, for %s: %s', query.reason, query.text);
     onBypass?.(query);
   };
-  return { cache, tableTtlMs, defaultTtlMs, maxResultBytes, catalogTtlMs, onBypass: told, onWarning };
+  return { cache, tableTtlMs, defaultTtlMs, maxResultBytes, catalogTtlMs, adaptive, onBypass: told, onWarning };
 }

@@ -22,6 +22,20 @@ export function driverQuery({ text, parameters, name, queryTimeoutMs }: QueryReq
   return config;
 }
 
+/** What the driver is given for a result that goes to the caller as it is. */
+export function directQuery(request: QueryRequest): pg.QueryConfig {
+  const { text, parameters, rowMode, types, name, queryTimeoutMs } = request;
+  const config = {
+    text,
+    ...(parameters === undefined ? {} : { values: parameters.map(({ sent }) => sent) }),
+    ...(rowMode === undefined ? {} : { rowMode }),
+    ...(types === undefined ? {} : { types: types as unknown as pg.CustomTypesConfig }),
+    ...(name === undefined ? {} : { name }),
+    ...(queryTimeoutMs === undefined ? {} : { query_timeout: queryTimeoutMs }),
+  };
+  return config;
+}
+
 /** Of the text, what it is sent with, and the session. What the rows are made to be is each caller's own affair. */
 export function keyOf({ text, parameters = [] }: QueryRequest, { settings }: Session): string {
   const values = parameters.map(({ sent }) => (Buffer.isBuffer(sent) ? { buffer: sent.toString('base64') } : sent));

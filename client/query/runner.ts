@@ -5,16 +5,17 @@ import { tagName, wholeNames } from '../../shared/table/names.js';
 import { manyRowsTag, rowId, rowTag, TABLES_NAMESPACE, tableTag } from '../../shared/table-tags.js';
 import { dependOn, isInheriting, loseParts } from '../parts.js';
 import { isInTransaction } from '../transaction.js';
-import type { AskCatalog } from './catalog.js';
-import { CatalogEpoch } from './catalog-epoch.js';
-import { type Classified, Classifier, knownFacts } from './classifier.js';
-import { Gate, type OnConnection, type Passage } from './gate.js';
+import { Adaptive, type JudgedCall } from './adaptive.js';
+import { type Classified, knownFacts } from './classifier.js';
+import { Gate, type Passage } from './gate.js';
+import { Learned } from './learned.js';
 import type { CheckedPoolOptions } from './options.js';
-import { driverQuery, isProven, keyOf } from './query-key.js';
+import { directQuery, driverQuery, isProven, keyOf } from './query-key.js';
 import { bytesOf, type RawResult, rawResult, resultOf } from './raw-result.js';
 import { checkQueryCache, type QueryCacheOptions, type QueryRequest } from './request.js';
-import { type DriverClient, forgetSession, isIdle, type Session } from './session.js';
+import { type DriverClient, isIdle, knownSession } from './session.js';
 import { CacheStats } from './stats.js';
+import { Strays } from './strays.js';
 import { nameInSql, quotedTable, tableNamed, ttlOf } from './table-ttl.js';
 import { UnwatchedTables } from './warnings.js';
 import { withClient } from './with-client.js';
@@ -28,37 +29,42 @@ interface Admitted {
   readonly options: GetOrSetOptions;
 }
 
+/** A query's own run. */
+interface Run {
+  /** How many writes of this pool had been acknowledged when it began. */
+  readonly begunAt: number;
+  /** What it took; NaN where that tells nothing of what it takes. */
+  readonly ms: number;
+}
+
 /** Runs queries of one pool through the cache. */
 export class QueryRunner {
   readonly gate: Gate;
   readonly stats = new CacheStats();
   readonly #pool: pg.Pool;
   readonly #options: CheckedPoolOptions;
-  readonly #epochs: CatalogEpoch;
+  readonly #learned: Learned;
+  /** undefined where what is to be cached is cached, whether it pays or not. */
+  readonly #adaptive: Adaptive | undefined;
   readonly #unwatched: UnwatchedTables;
-  #classifier: Classifier;
-  /** What the classifier knows was learned in this session's sight, while the catalog's epoch was this. */
-  #learned: { settings: string; epoch: string } | undefined;
   /** Tables that were cached here, as SQL names them. */
   readonly #cachedTables = new Set<string>();
-  /** Connections whose session may differ from that which was proven. */
-  readonly #different = new Set<DriverClient>();
-  readonly #learnedIn = new WeakMap<Classified, string>();
+  readonly #strays: Strays;
   /** Writes of this pool that were acknowledged. */
   #writes = 0;
-  /** How many there were when a result of this process was begun. */
-  readonly #begunAt = new WeakMap<object, number>();
+  /** Results of this process. */
+  readonly #runs = new WeakMap<RawResult, Run>();
 
   /** @throws CacheError ERR_INVALID_ARGUMENT */
   constructor(pool: pg.Pool, options: CheckedPoolOptions) {
     this.#pool = pool;
     this.#options = options;
     this.gate = new Gate(pool, options.cache, options.onWarning);
+    this.#learned = new Learned(pool, this.gate, options);
+    if (options.adaptive) this.#adaptive = new Adaptive(pool, () => this.gate.seeCommits());
     this.#unwatched = new UnwatchedTables(options.onWarning);
-    this.#classifier = new Classifier(options.catalogTtlMs);
-    this.#epochs = new CatalogEpoch(options.cache);
     for (const name of options.tableTtlMs.keys()) this.#cachedTables.add(nameInSql(name));
-    pool.on('remove', (client) => this.#different.delete(client as DriverClient));
+    this.#strays = new Strays(pool);
   }
 
   /** The tables that this pool caches, as far as they are known by now. */
@@ -68,14 +74,12 @@ export class QueryRunner {
 
   /** What the catalog said counts no more. What is being found out now is thrown away too: it may be from before. */
   forgetCatalog(): void {
-    this.#classifier = new Classifier(this.#options.catalogTtlMs);
-    this.#learned = undefined;
+    this.#learned.forget();
   }
 
   /** Something was run on the connection that may have changed its session. */
   mayDiffer(client: DriverClient): void {
-    forgetSession(client);
-    this.#different.add(client);
+    this.#strays.add(client);
   }
 
   /** Something was written through the pool and is committed, or may be: later reads are not to be older. */
@@ -117,25 +121,7 @@ export class QueryRunner {
   async classify({ text, parameters = [] }: Pick<QueryRequest, 'text' | 'parameters'>): Promise<Classified> {
     const admission = await this.gate.admission();
     if (admission.bypass !== undefined) return admission;
-    return this.#classify({ text, parameters }, admission, this.#asking(admission.session));
-  }
-
-  async #classify(
-    { text, parameters = [] }: Pick<QueryRequest, 'text' | 'parameters'>,
-    { session, place }: Passage,
-    ask: AskCatalog,
-  ): Promise<Classified> {
-    if (this.#learned?.settings !== session.settings) {
-      const epoch = await this.#epochs.current(place);
-      if (epoch === undefined) return { bypass: 'the cache stores nothing for now' };
-      // Names mean something else in another session, and what others changed was heard of.
-      this.forgetCatalog();
-      this.#learned = { settings: session.settings, epoch };
-    }
-    const learned = this.#learned;
-    const classified = await this.#classifier.classify(text, parameters, ask);
-    if (classified.bypass === undefined) this.#learnedIn.set(classified, learned.epoch);
-    return classified;
+    return this.#learned.classify({ text, parameters }, admission);
   }
 
   /**
@@ -145,13 +131,35 @@ export class QueryRunner {
    */
   async run(request: QueryRequest): Promise<pg.QueryResult | undefined> {
     checkQueryCache(request.cache);
+    const isJudged = this.#isJudged(request);
+    const known = isJudged ? this.#adaptive?.find(request) : undefined;
+    if (known !== undefined && !isInheriting() && this.#adaptive?.isDirect(known))
+      return this.#direct(known, () => this.#pool.query(directQuery(request)));
     const admitted = await this.#admit(request);
-    if (typeof admitted !== 'string') return this.#cached(admitted);
+    if (typeof admitted === 'string') {
+      this.stats.bypasses += 1;
+      this.#options.onBypass({ text: request.text, reason: admitted });
+      // Nobody would tell what is made of it that its tables have changed.
+      loseParts();
+      return undefined;
+    }
+    const { ttl } = admitted.options;
+    const call = isJudged && ttl !== undefined ? (known ?? this.#adaptive?.call(request)) : undefined;
+    const isDirect = call !== undefined && this.#adaptive?.isDirect(call) === true;
+    const uncached = async () => this.#made(await this.#execute(admitted, undefined), admitted);
+    if (isDirect) return this.#direct(call, uncached);
+    return ttl === undefined ? uncached() : this.#cached(admitted, call);
+  }
+
+  /** Whether it has to be worth being cached: who asks for it himself is not argued with. */
+  #isJudged({ text, cache }: QueryRequest): boolean {
+    return cache === undefined && !isInTransaction() && knownFacts(text).keepsSession;
+  }
+
+  async #direct(call: JudgedCall, run: () => Promise<pg.QueryResult>): Promise<pg.QueryResult> {
     this.stats.bypasses += 1;
-    this.#options.onBypass({ text: request.text, reason: admitted });
-    // Nobody would tell what is made of it that its tables have changed.
-    loseParts();
-    return undefined;
+    this.stats.direct += 1;
+    return this.#adaptive!.direct(call, run);
   }
 
   async #admit(request: QueryRequest): Promise<Admitted | string> {
@@ -166,10 +174,9 @@ export class QueryRunner {
     const passage = await this.gate.admission();
     if (passage.bypass !== undefined) return passage.bypass;
     const { parameters = [] } = request;
-    if (this.#different.size > 0 && !(await this.#runsAsProven(passage.session)))
+    if (!(await this.#strays.runsAsProven(passage.session)))
       return "the session of the pool's connection is not as that of others (SET, temporary tables, a transaction)";
-    const asking = this.#asking(passage.session);
-    const classified = await this.#classify({ text, parameters }, passage, asking).catch((error: Error) => ({
+    const classified = await this.#learned.classify({ text, parameters }, passage).catch((error: Error) => ({
       bypass: error.message,
     }));
     if (classified.bypass !== undefined) return classified.bypass;
@@ -189,10 +196,11 @@ export class QueryRunner {
     };
   }
 
-  async #cached(admitted: Admitted): Promise<pg.QueryResult> {
+  async #cached(admitted: Admitted, call: JudgedCall | undefined): Promise<pg.QueryResult> {
     const { request, passage, options } = admitted;
-    if (options.ttl === undefined) return this.#made(await this.#execute(admitted, undefined), admitted);
+    if (call !== undefined) await this.#adaptive?.seeDirectRuns(call);
     const askedAt = this.#writes;
+    const watch = this.#adaptive?.stopwatch();
     const own: { result?: RawResult; error?: unknown } = {};
     const load = async (context: LoadContext) => {
       try {
@@ -204,14 +212,22 @@ export class QueryRunner {
       }
     };
     let result: RawResult;
+    let isAnswered = true;
     try {
       result = await this.#options.cache.getOrSet<RawResult>(keyOf(request, passage.session), load, options);
     } catch (error) {
+      isAnswered = false;
       result = await this.#instead(error, own, admitted);
     }
+    const isHit = own.result === undefined;
+    if (call !== undefined && isAnswered) {
+      const ownMs = isHit ? undefined : this.#runs.get(own.result!)?.ms;
+      const reason = this.#adaptive?.took(call, watch?.() ?? Number.NaN, ownMs);
+      if (reason !== undefined) this.#options.onBypass({ text: request.text, reason });
+    }
     // While the daemon is away calls share a run in this process: one that began before a write is no answer after it.
-    if ((this.#begunAt.get(result) ?? askedAt) < askedAt) result = await this.#execute(admitted, undefined);
-    if (own.result === undefined) this.stats.hits += 1;
+    if ((this.#runs.get(result)?.begunAt ?? askedAt) < askedAt) result = await this.#execute(admitted, undefined);
+    if (isHit) this.stats.hits += 1;
     else this.stats.misses += 1;
     return this.#made(result, admitted);
   }
@@ -233,27 +249,22 @@ export class QueryRunner {
   async #execute({ request, passage, classified }: Admitted, context: LoadContext | undefined): Promise<RawResult> {
     const begunAt = this.#writes;
     // Asked while the query runs, but of a load that has begun: its lease hears of all that comes after the answer.
-    const isCurrent = this.#epochs.holds(this.#learnedIn.get(classified));
+    const isCurrent = this.#learned.isCurrent(classified);
+    const watch = this.#adaptive?.stopwatch();
+    let ms = Number.NaN;
     const { isSame, result } = await withClient(this.#pool, async (client) => {
+      const isKnown = knownSession(client) !== undefined;
       const isSame = await isProven(client, passage.session);
       const result = rawResult(await client.query(driverQuery(request)));
+      if (isKnown && watch !== undefined) ms = watch();
       await this.#unwatched.look(client, classified.tables, this.gate.knownFunction);
       return { isSame, result };
     });
+    this.#runs.set(result, { begunAt, ms });
     const isFollowed = this.#follow(passage, classified, isSame, isSame && (await isCurrent));
     if (!isFollowed || bytesOf(result) > this.#options.maxResultBytes) context?.skip();
     else if (context !== undefined) this.stats.sets += 1;
-    this.#begunAt.set(result, begunAt);
     return result;
-  }
-
-  /** Whether a query that ran now would run in the session that was proven: it takes the connection that it would be given. */
-  #runsAsProven(session: Session): Promise<boolean> {
-    return withClient(this.#pool, async (client) => {
-      const isSame = await isProven(client, session);
-      if (isSame) this.#different.delete(client);
-      return isSame;
-    });
   }
 
   /** What is read becomes part of what is made of it; or that is not to be kept, where it can't be known. @returns whether it can */
@@ -274,25 +285,11 @@ export class QueryRunner {
     if (!isIdle(client) || knownFacts(request.text).read === undefined) return loseParts();
     const admission = await this.gate.admissionOn(client);
     if (admission.bypass !== undefined) return loseParts();
-    const asking = this.#asking(admission.session, (work) => work(client));
-    const classified = await this.#classify(request, admission, asking).catch((error: Error) => ({
-      bypass: error.message,
-    }));
+    const classified = await this.#learned
+      .classify(request, admission, (work) => work(client))
+      .catch((error: Error) => ({ bypass: error.message }));
     if (classified.bypass !== undefined) return loseParts();
     const isSame = await isProven(client, admission.session);
-    this.#follow(admission, classified, isSame, isSame && (await this.#epochs.holds(this.#learnedIn.get(classified))));
-  }
-
-  /** Asks on a connection of the same session, whose names mean the same. */
-  #asking(session: Session, onConnection: OnConnection = (work) => withClient(this.#pool, work)): AskCatalog {
-    return (text, values) =>
-      onConnection(async (client) => {
-        if (!(await isProven(client, session))) {
-          this.gate.reset();
-          throw new CacheError('ERR_DATABASE', "the pool's connections differ in their settings");
-        }
-        const { rows } = await client.query({ text, values });
-        return rows as Record<string, unknown>[];
-      });
+    this.#follow(admission, classified, isSame, isSame && (await this.#learned.isCurrent(classified)));
   }
 }

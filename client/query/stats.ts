@@ -9,6 +9,8 @@ export class CacheStats {
   rowInvalidations = 0;
   /** Queries that were not cached; the option `onBypass` of `cachedPool` tells why. */
   bypasses = 0;
+  /** Those of them that would have been cached, and ran directly, as caching them costs more time than it saves. */
+  direct = 0;
 
   /** Hits by hits and misses: from 0 to 1, and 0 where nothing was asked. */
   get hitRate(): number {
@@ -24,5 +26,6 @@ export class CacheStats {
     this.tableInvalidations = 0;
     this.rowInvalidations = 0;
     this.bypasses = 0;
+    this.direct = 0;
   }
 }

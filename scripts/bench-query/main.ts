@@ -16,6 +16,7 @@ older than the bound, or a call failed. Progress goes to standard error.
   --rounds N     rounds, each without the cache and then with it (default 1)
   --loops N      calls under way in each application process (default 8)
   --writes N     of 100 calls, those that write (default 2)
+  --no-adaptive  what does not pay is cached all the same
   --no-near      the application processes have no near tier
   --json         print JSON instead of tables
   --save [FILE]  put the tables between the markers of docs/query-cache.md, or of that file
@@ -33,6 +34,7 @@ function optionsOf(args: readonly string[]) {
       loops: { type: 'string', default: '8' },
       writes: { type: 'string', default: '2' },
       'no-near': { type: 'boolean', default: false },
+      'no-adaptive': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       save: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -43,6 +45,7 @@ function optionsOf(args: readonly string[]) {
     ...values,
     file: positionals[0],
     near: !values['no-near'],
+    adaptive: !values['no-adaptive'],
     seconds: count(values.seconds, 'seconds', 1, 3_600),
     warmSeconds: count(values.warm, 'warm', 0, 3_600),
     rounds: count(values.rounds, 'rounds', 1, 100),
@@ -78,11 +81,11 @@ async function main(): Promise<void> {
     process.stdout.write(HELP);
     return;
   }
-  const { seconds, warmSeconds, rounds, loops, writeShare, near } = options;
+  const { seconds, warmSeconds, rounds, loops, writeShare, near, adaptive } = options;
   const machine = machineText({});
-  const bench = await runQueryBench({ seconds, warmSeconds, rounds, loops, writeShare, near, progress });
+  const bench = await runQueryBench({ seconds, warmSeconds, rounds, loops, writeShare, near, adaptive, progress });
   const terms = `${machine}. ${bench.rows.toLocaleString('en')} rows in an embedded PostgreSQL 18, all on the same machine; ${rounds} × ${seconds} s each; ${SERVERS} application
-processes of ${loops} calls at a time${near ? ', with near tiers' : ''}; ${(100 * writeShare).toFixed(0)} % of the calls write, half of them past the wrapper.`;
+processes of ${loops} calls at a time${near ? ', with near tiers' : ''}${adaptive ? '' : ', adaptive: false'}; ${(100 * writeShare).toFixed(0)} % of the calls write, half of them past the wrapper.`;
   const text = `${terms}\n\n${textOf(bench)}`;
   const [plain, cached] = [false, true].map((isCached) =>
     totalsOf(bench.rounds.filter((one) => one.isCached === isCached)),

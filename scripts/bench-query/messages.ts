@@ -7,6 +7,7 @@ export interface ServerSetup {
   readonly socket?: string;
   readonly seed: number;
   readonly near: boolean;
+  readonly adaptive: boolean;
   /** Calls under way at any time. */
   readonly loops: number;
   /** Of all calls, from 0 to 1. */
@@ -27,6 +28,8 @@ export type ToServer =
 export interface KindCounts {
   reads: number;
   hits: number;
+  /** Calls that went past the cache, since caching does not pay. */
+  direct: number;
   /** Queries run anew that the process had run before, and those of them that gave the same. */
   again: number;
   same: number;

@@ -16,6 +16,8 @@ export interface Totals {
   readonly daemonsCpuUs: number | undefined;
   readonly serversCpuUs: number;
   readonly hitRate: number;
+  /** Queries that went past the cache, as it did not pay. */
+  readonly directShare: number;
   /** Of the queries run anew that the process had run before: those that gave the same. */
   readonly sameShare: number;
   readonly bypasses: number;
@@ -30,6 +32,7 @@ export interface Totals {
 export interface KindTotals {
   reads: number;
   hits: number;
+  direct: number;
   again: number;
   same: number;
   readonly times: Histogram;
@@ -52,6 +55,7 @@ export function totalsOf(rounds: readonly RoundFigures[]): Totals {
   const perCall = (values: readonly (number | undefined)[]) =>
     values.includes(undefined) ? undefined : sum(values as number[]) / calls;
   const hits = sum(totals.map((one) => one.hits));
+  const direct = sum(totals.map((one) => one.direct));
   return {
     readsPerSecond: reads.total / seconds,
     writesPerSecond: writes.total / seconds,
@@ -63,6 +67,7 @@ export function totalsOf(rounds: readonly RoundFigures[]): Totals {
     daemonsCpuUs: perCall(rounds.map((one) => one.daemonsCpuUs)),
     serversCpuUs: sum(all.map(({ cpuUs }) => cpuUs)) / calls,
     hitRate: hits / Math.max(1, reads.total),
+    directShare: direct / Math.max(1, reads.total),
     sameShare: sum(totals.map((one) => one.same)) / Math.max(1, sum(totals.map((one) => one.again))),
     bypasses: sum(all.map(({ bypasses }) => bypasses)),
     checked: sum(rounds.map((one) => one.checked.checked)),
@@ -74,9 +79,9 @@ export function totalsOf(rounds: readonly RoundFigures[]): Totals {
 }
 
 function addKind(kinds: Map<string, KindTotals>, kind: string, counts: KindCounts): void {
-  const known = kinds.get(kind) ?? { reads: 0, hits: 0, again: 0, same: 0, times: new Histogram() };
+  const known = kinds.get(kind) ?? { reads: 0, hits: 0, direct: 0, again: 0, same: 0, times: new Histogram() };
   kinds.set(kind, known);
-  for (const name of ['reads', 'hits', 'again', 'same'] as const) known[name] += counts[name];
+  for (const name of ['reads', 'hits', 'direct', 'again', 'same'] as const) known[name] += counts[name];
   known.times.add(new Histogram(counts.latencies));
 }
 
@@ -102,6 +107,7 @@ export function textOf({ rounds }: Pick<QueryBench, 'rounds'>): string {
     only("CPU a call, the daemons'", us(cached.daemonsCpuUs)),
     row("CPU a call, the servers'", (one) => us(one.serversCpuUs)),
     only('hits', percent(cached.hitRate)),
+    only('past the cache, as it did not pay', percent(cached.directShare)),
     row('stale reads, of those held against the commits', (one) => `${whole(one.stale)} of ${whole(one.checked)}`),
     row('the largest staleness', (one) => `${one.stalestMs.toFixed(1)} ms`),
     only('dropped without need: run again, the same result', percent(cached.sameShare)),
@@ -111,13 +117,14 @@ export function textOf({ rounds }: Pick<QueryBench, 'rounds'>): string {
   const times = (one: KindTotals | undefined): string =>
     one === undefined ? '–' : `${ms(one.times.quantile(0.5))}, ${ms(one.times.quantile(0.99))}`;
   const byKind = [
-    ['query', 'of all', 'without: p50, p99', 'with: p50, p99', 'hits', 'run again: same result'],
+    ['query', 'of all', 'without: p50, p99', 'with: p50, p99', 'hits', 'past it', 'run again: same result'],
     ...kinds.map(([kind, one]) => [
       kind,
       percent(one.reads / all),
       times(plain.kinds.get(kind)),
       times(one),
       percent(one.hits / one.reads),
+      percent(one.direct / one.reads),
       percent(one.same / Math.max(1, one.again)),
     ]),
   ];

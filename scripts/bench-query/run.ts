@@ -24,6 +24,7 @@ export interface QueryBenchOptions {
   readonly loops: number;
   readonly writeShare: number;
   readonly near: boolean;
+  readonly adaptive: boolean;
   readonly progress: (text: string) => void;
 }
 
@@ -86,10 +87,10 @@ async function round(ground: Ground, isCached: boolean, n: number, options: Quer
       for (let at = 0; at < SERVERS; at++) daemons.push(new Daemon(folder, `host-${at}`, url));
       await Promise.all(daemons.map((daemon) => daemon.ready()));
     }
-    const { loops, writeShare, near } = options;
+    const { loops, writeShare, near, adaptive } = options;
     for (let at = 0; at < SERVERS; at++) {
       const socket = daemons[at]?.socket;
-      const common = { databaseUrl: url, seed: 1 + n * SERVERS + at, near, loops, writeShare };
+      const common = { databaseUrl: url, seed: 1 + n * SERVERS + at, near, adaptive, loops, writeShare };
       servers.push(new AppServer({ ...common, staleBoundMs: BOUND_MS, ...(socket !== undefined && { socket }) }));
     }
     await Promise.all(servers.map((server) => server.ask({ type: 'places', places }, 'ready')));

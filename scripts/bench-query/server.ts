@@ -18,20 +18,20 @@ const cache =
   setup.socket === undefined ? undefined : connect({ socket: setup.socket, ...(setup.near && { near: true }) });
 const tables = Object.fromEntries(TABLE_NAMES.map((name) => [name, { cacheTtl: '1h' }]));
 
-/** Of the call that runs: whether it was answered from the cache. */
-const calls = new AsyncLocalStorage<{ isHit: boolean }>();
-const pool = cache === undefined ? undefined : cachedPool(raw, { cache, tables });
-if (pool !== undefined) tellHits(pool);
+/** Of the call that runs: how often it was answered from the cache, and went past it. */
+const calls = new AsyncLocalStorage<{ hits: number; direct: number }>();
+const pool = cache === undefined ? undefined : cachedPool(raw, { cache, tables, adaptive: setup.adaptive });
+if (pool !== undefined) for (const name of ['hits', 'direct'] as const) tell(pool, name);
 
-/** The pool counts hits of all calls; here each is told of its own, in whose context it is counted. */
-function tellHits({ cacheStats }: CachedPool): void {
-  let hits = 0;
-  Object.defineProperty(cacheStats, 'hits', {
-    get: () => hits,
+/** The pool counts for all calls; here each is told of its own, in whose context it is counted. */
+function tell({ cacheStats }: CachedPool, name: 'hits' | 'direct'): void {
+  let count = 0;
+  Object.defineProperty(cacheStats, name, {
+    get: () => count,
     set: (value: number) => {
-      hits = value;
+      count = value;
       const call = calls.getStore();
-      if (call !== undefined) call.isHit = true;
+      if (call !== undefined) call[name] += 1;
     },
   });
 }
@@ -94,18 +94,20 @@ class Run {
   }
 
   async #read({ kind, counter, text, values }: ReadQuery): Promise<void> {
-    const call = { isHit: false };
+    const call = { hits: 0, direct: 0 };
     const beganUs = nowUs();
     const { rows } = await calls.run(call, () => (pool ?? raw).query<{ v?: number }>(text, [...values]));
     const tookUs = nowUs() - beganUs;
     if (counter !== undefined) this.check.add(counter, rows[0]?.v ?? 0, beganUs);
-    const before = call.isHit || pool === undefined ? undefined : this.#resultBefore(`${text} ${values.join()}`, rows);
+    const before =
+      call.hits > 0 || pool === undefined ? undefined : this.#resultBefore(`${text} ${values.join()}`, rows);
     if (!this.#isCounted) return;
-    const counts = this.#kinds.get(kind) ?? { reads: 0, hits: 0, again: 0, same: 0, times: new Histogram() };
+    const counts = this.#kinds.get(kind) ?? { reads: 0, hits: 0, direct: 0, again: 0, same: 0, times: new Histogram() };
     this.#kinds.set(kind, counts);
     counts.times.record(tookUs);
     counts.reads += 1;
-    if (call.isHit) counts.hits += 1;
+    counts.hits += call.hits;
+    counts.direct += call.direct;
     if (before !== undefined) counts.again += 1;
     if (before === 'same') counts.same += 1;
   }

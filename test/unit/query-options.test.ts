@@ -24,6 +24,7 @@ test('a mistake is told with what to write in its place', () => {
   refused(/tables\.books is an object/, { cache, tables: { books: null } });
   refused(/ttl is not an option of this call; there are cacheTtl/, { cache, tables: { books: { ttl: '5m' } } });
   refused(/table is not an option.*tables/, { cache, table: {} });
+  refused(/adaptive is true or false, not 1/, { cache, adaptive: 1 });
   refused(/this is a Client/, { cache }, new pg.Client());
   refused(/takes a Pool of pg/, { cache }, 'postgres:///app');
   refused(/connect\(\)/, {});
