@@ -107,7 +107,8 @@ export class Connection {
     call.batch = this.#batch;
     if (op.patient === true) call.deadlineTick = this.#ticker.after(call.timeoutMs / 2);
     // Writes to a table are answered together, a statement for all that came together: they wait for each other.
-    if (this.#requests.isDue && !(op.writes && call.owner?.place !== undefined)) {
+    const isGathered = op.writes && call.owner?.place !== undefined;
+    if (isGathered ? this.#requests.isLong : this.#requests.isDue) {
       this.flush();
       return;
     }

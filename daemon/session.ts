@@ -192,7 +192,8 @@ export class Session implements Holder {
       return;
     }
     if (unread > this.context.limits.unreadBytesPause && this.#stallTimer === undefined) this.#pause();
-    if (this.#replies.isDue) this.#flush();
+    // What waited for one statement is told together: those who are told together ask together, and share the next one.
+    if (this.#receiving ? this.#replies.isDue : this.#replies.isLong) this.#flush();
     else this.#flushSoon();
   }
 

@@ -42,9 +42,14 @@ export class WireWriter {
     return this.#at - this.#taken;
   }
 
-  /** Whether so much is written that it should be taken and sent at once. */
+  /** Whether so many messages are written, or so long ones, that they should be taken and sent at once. */
   get isDue(): boolean {
-    return this.#frames >= DUE_FRAMES || this.#at - this.#taken >= DUE_BYTES;
+    return this.#frames >= DUE_FRAMES || this.isLong;
+  }
+
+  /** The same for messages that should rather stay together. */
+  get isLong(): boolean {
+    return this.#at - this.#taken >= DUE_BYTES;
   }
 
   /** Starts a frame: an array of `fields` elements (1 to 15), of which the id, in its fixed form, is the first. */

@@ -1,5 +1,6 @@
 // gate: cost=2 timeout=60
 
+import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -17,10 +18,19 @@ const test = suite('what one turn asks, as it leaves');
 let database: TestDatabase;
 let server: TestServer;
 let connection: Connection;
-/** Writes to the socket since they were last counted. */
+/** Writes of the client and of the daemon to their sockets, since they were last counted. */
 let sendings = 0;
+let tellings = 0;
+
+/** Sockets of a server, of which there is only the daemon's here. */
+const write = Socket.prototype.write;
+const countedWrite = function (this: Socket & { server?: unknown }, ...args: Parameters<typeof write>): boolean {
+  if (this.server !== undefined && this.server !== null) tellings += 1;
+  return write.apply(this, args);
+} as typeof write;
 
 test.before(async () => {
+  Socket.prototype.write = countedWrite;
   database = await testDatabase();
   server = await testServer(database.url, { namespaces: { ram: { tiers: 'memory' } } });
   connection = new Connection({
@@ -42,6 +52,7 @@ test.before(async () => {
 });
 
 test.after(async () => {
+  Socket.prototype.write = write;
   await connection.close();
   await server.close();
   await database.close();
@@ -56,6 +67,7 @@ async function channelOf(namespace: string): Promise<Channel> {
 /** @returns how often the socket was written to for so many calls of one turn, which all came to what they should */
 async function sendingsOf(calls: readonly (() => Promise<unknown>)[], expected: unknown): Promise<number> {
   sendings = 0;
+  tellings = 0;
   const results = await Promise.all(calls.map((call) => call()));
   for (const result of results) assert.equal(result, expected);
   return sendings;
@@ -71,6 +83,15 @@ test('few calls leave together, many reads in parts, many writes to a table toge
   assert.is(await sendingsOf(times(15, get(channel)), 'value'), 1);
   assert.is(await sendingsOf(times(64, get(channel)), 'value'), 4);
   assert.is(await sendingsOf(times(70, get(channel)), 'value'), 5);
+  channel.close();
+});
+
+test('those who wrote together are told together', async () => {
+  const channel = await channelOf('default');
+  for (let again = 0; again < 30; again++) {
+    await sendingsOf(times(64, set(channel)), undefined);
+    assert.is(tellings, 1);
+  }
   channel.close();
 });
 
