@@ -9,17 +9,14 @@ const SLAB_ROOM_BYTES_MIN = 512;
 /** Up to this length a string is tried as ASCII, byte by byte, before anything is asked of the engine. */
 const SHORT_STRING_LENGTH = 64;
 const ID_BYTES = 5;
-/**
- * So much is sent without waiting for the end of the turn: the other side then works on it while this one goes on, where
- * both would take turns at being idle; and a slab stays small enough for the processor's cache. Fewer frames gain nothing
- * over the system call that each sending costs.
- */
+/** So much need not wait for the end of the turn: the other side works on it meanwhile, and a slab stays small. */
 const DUE_FRAMES = 16;
 const DUE_BYTES = 64 * 1024;
 
 /**
  * Frames of MessagePack, written one after the other into one buffer: what a turn of the loop has to say is taken as a
- * whole, or where it is much in parts, each of which goes out in one write. It knows the few types that headers are made of; values are `bin`, never opened.
+ * whole, or where it is much in parts, each of which goes out in one write. It knows the few types that headers are made
+ * of; values are `bin`, never opened.
  */
 export class WireWriter {
   readonly #slabs: Slabs;
@@ -42,14 +39,14 @@ export class WireWriter {
     return this.#at - this.#taken;
   }
 
-  /** Whether so many messages are written, or so long ones, that they should be taken and sent at once. */
+  /** Whether so much is written that it should be taken and sent at once. */
   get isDue(): boolean {
     return this.#frames >= DUE_FRAMES || this.isLong;
   }
 
   /** The same for messages that should rather stay together. */
   get isLong(): boolean {
-    return this.#at - this.#taken >= DUE_BYTES;
+    return this.bytes >= DUE_BYTES;
   }
 
   /** Starts a frame: an array of `fields` elements (1 to 15), of which the id, in its fixed form, is the first. */
