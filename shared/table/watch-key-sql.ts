@@ -43,7 +43,9 @@ export const tableKey = (relation: string, into: string) => `
  */
 export function rowIdOf(shape: 'first' | 'two' | 'any', rows: string): string {
   if (shape === 'any') return `SELECT $id$ FROM ${rows} AS r`;
-  if (shape === 'first') return `SELECT k::text FROM ${rows} AS r(k)`;
-  const part = (column: string) => `octet_length(${column}::text) || ':' || ${column}::text`;
-  return `SELECT ${part('a')} || ',' || ${part('b')} FROM ${rows} AS r(a, b)`;
+  // Names that no column behind them has: a table may well have one called `k`, and it would be ambiguous.
+  const [first, second] = ['pgcached_first', 'pgcached_second'];
+  if (shape === 'first') return `SELECT r.${first}::text FROM ${rows} AS r(${first})`;
+  const part = (column: string) => `octet_length(r.${column}::text) || ':' || r.${column}::text`;
+  return `SELECT ${part(first)} || ',' || ${part(second)} FROM ${rows} AS r(${first}, ${second})`;
 }

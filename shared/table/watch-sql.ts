@@ -134,6 +134,7 @@ function watchedFunction(core: CoreNames, logged: boolean): string {
   const count = (rows: string) => `SELECT count(*) INTO v_count FROM (SELECT FROM ${rows} LIMIT v_max + 1) AS counted;`;
   return `
     CREATE OR REPLACE FUNCTION ${core.fn('watched')}() RETURNS trigger ${AS_OWNER} AS $fn$
+    #variable_conflict use_variable -- the rows that changed may well have a column of such a name
     DECLARE ${DECLARED}
       v_max int := TG_ARGV[0];
       v_count int;

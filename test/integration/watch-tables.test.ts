@@ -42,6 +42,41 @@ test('names are found as SQL finds them', async ({ db }) => {
   await unwatchTables(db.pool, ['shop.goods', '"Order Items"', '"with.dot"', '"12"']);
 });
 
+test('columns may be called whatever the triggers call things', async ({ db }) => {
+  const more = [
+    'k',
+    'a',
+    'b',
+    'r',
+    'n',
+    'id',
+    'names',
+    'xid',
+    'name',
+    'v_max',
+    'v_ids',
+    'v_key',
+    'v_count',
+    'v_xid',
+    'counted',
+    'fn',
+  ]
+    .map((name) => `${name} int`)
+    .join(', ');
+  await db.sql(`CREATE TABLE one_key (of int PRIMARY KEY, ${more}); CREATE TABLE two_keys (of int, at int, ${more}, PRIMARY KEY (of, at));
+    CREATE TABLE late_key (${more}, of int PRIMARY KEY)`);
+  await db.watch(['one_key', 'two_keys', 'late_key']);
+  for (const table of ['one_key', 'late_key']) {
+    assert.equal(await db.logs(`INSERT INTO ${table} (of) VALUES (7)`), tagsOf(table, '7'));
+    assert.equal(await db.logs(`UPDATE ${table} SET k = 1, v_max = 2 WHERE of = 7`), tagsOf(table, '7'));
+    assert.equal(await db.logs(`DELETE FROM ${table}`), tagsOf(table, '7'));
+  }
+  assert.equal(await db.logs('INSERT INTO two_keys (of, at) VALUES (7, 8)'), tagsOf('two_keys', ['7', '8']));
+  assert.equal(await db.logs('UPDATE two_keys SET a = 1, b = 2'), tagsOf('two_keys', ['7', '8']));
+  assert.equal(await db.logs('TRUNCATE one_key'), tagsOf('one_key', '*'));
+  await db.sql('DROP TABLE one_key, two_keys, late_key');
+});
+
 test('what can’t be watched is refused with what to do instead', async ({ db }) => {
   await db.sql(`CREATE TABLE base (id int PRIMARY KEY); CREATE VIEW looked AS SELECT * FROM base;
     CREATE MATERIALIZED VIEW kept AS SELECT * FROM base; CREATE SEQUENCE numbers;
