@@ -6,9 +6,9 @@ import { invalidateFunction } from './invalidate-sql.js';
 import { type CoreNames, coreNames, type SpaceNames, spaceNames, splitTable } from './names.js';
 import { type PoolLike, type Queryable, transaction } from './queryable.js';
 import { setFunction } from './set-sql.js';
-import { fillFunction, liveFunction, spaceTable } from './space-sql.js';
+import { fillFunction, liveFunction, spaceTable, updatesInPlace } from './space-sql.js';
 import { topologyTable } from './topology.js';
-import { trimFunction } from './trim-sql.js';
+import { sweepFunction } from './trim-sql.js';
 import { watchFunctions } from './watch-sql.js';
 import { writeFunction } from './write-sql.js';
 
@@ -33,7 +33,6 @@ const SPACE_MIGRATIONS: readonly ((core: CoreNames, space: SpaceNames, logged: b
     liveFunction(core, space) +
     writeFunction(core, space, logged) +
     fillFunction(core, space, logged) +
-    trimFunction(core, space, logged) +
     invalidateFunction(core, space),
   // Functions again, as they are now: a deletion and an invalidation log one name more, a fill is planned once a session.
   (core, space, logged) =>
@@ -43,6 +42,7 @@ const SPACE_MIGRATIONS: readonly ((core: CoreNames, space: SpaceNames, logged: b
     invalidateFunction(core, space),
   (core, space, logged) => setFunction(core, space, logged),
   (core, space, logged) => incrFunction(core, space, logged),
+  (core, space, logged) => updatesInPlace(space) + sweepFunction(core, space, logged),
 ];
 
 export const CORE_VERSION = CORE_MIGRATIONS.length;

@@ -10,7 +10,7 @@ import {
   topologyName,
 } from './names.js';
 import { type PoolLike, type Queryable, transaction } from './queryable.js';
-import { listSpaces } from './trim.js';
+import { listSpaces } from './spaces.js';
 
 /** How long a change of topology may take to find the keys that move: a million entries take about 4 s. */
 export const MOVE_TIMEOUT_MS = 60_000;
@@ -67,7 +67,7 @@ export async function beginTopology(
   if (from === undefined) {
     names.push(EVERYTHING);
   } else {
-    for (const space of await listSpaces(db, schema)) {
+    for (const { names: space } of await listSpaces(db, schema)) {
       const parts = [
         partOf(from, before?.node ?? topology.node, space.namespace),
         partOf(topology.layout, topology.node, space.namespace),

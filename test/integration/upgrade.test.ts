@@ -88,6 +88,45 @@ test('an upgrade waits for who reads and writes the table meanwhile, and holds u
   }
 });
 
+const indexes = `SELECT indexrelid::regclass::text AS name FROM pg_index WHERE indrelid = 'hyper_cache'::regclass ORDER BY name`;
+
+test('the index that made each set dear goes, updates stay within their page, and what is over is still trimmed', async ({
+  db,
+  servers,
+}) => {
+  assert.equal(await runSql(db.url, indexes), [{ name: 'hyper_cache_expires' }, { name: 'hyper_cache_pkey' }]);
+  servers.push(await testServer(db.url));
+  const client = servers[0]!.client({ onUnavailable: 'throw' });
+  for (let n = 0; n < 20; n++) await client.set('plain', n);
+  assert.equal(await runSql(db.url, indexes), [{ name: 'hyper_cache_pkey' }]);
+  const hot = `SELECT n_tup_upd AS updates, n_tup_hot_upd AS hot FROM pg_stat_user_tables WHERE relname = 'hyper_cache'`;
+  await eventually('figures of the updates', async () => {
+    await client.set('plain', 'so that they are told');
+    const [row] = await runSql<{ updates: string; hot: string }>(db.url, hot);
+    return Number(row?.updates) >= 20 && row?.hot === row?.updates;
+  });
+  await client.cleanup();
+  const keys = await runSql<{ key: string }>(db.url, 'SELECT key FROM hyper_cache ORDER BY key');
+  assert.equal(
+    keys.map(({ key }) => key),
+    ['n', 'plain', 'tagged'],
+  );
+});
+
+test('indexes and settings of somebody else stay', async ({ db, servers }) => {
+  await runSql(db.url, 'DROP INDEX hyper_cache_expires');
+  await runSql(db.url, 'CREATE INDEX mine ON hyper_cache (expires_at)');
+  await runSql(db.url, `CREATE INDEX hyper_cache_expires ON hyper_cache (expires_at) WHERE counter IS NULL`);
+  await runSql(db.url, 'ALTER TABLE hyper_cache SET (fillfactor = 70)');
+  const before = await runSql(db.url, indexes);
+  servers.push(await testServer(db.url));
+  assert.is(await servers[0]!.client({ onUnavailable: 'throw' }).get('n'), 41);
+  assert.equal(await runSql(db.url, VERSIONS), UPGRADED);
+  assert.equal(await runSql(db.url, indexes), before);
+  const options = `SELECT reloptions FROM pg_class WHERE oid = 'hyper_cache'::regclass`;
+  assert.equal(await runSql(db.url, options), [{ reloptions: ['fillfactor=70'] }]);
+});
+
 test('a table of a later release is left as it is', async ({ db, servers }) => {
   await runSql(db.url, `UPDATE hyper_cache_migrations SET version = 99`);
   const before = await runSql(db.url, bodies);

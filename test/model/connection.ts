@@ -143,16 +143,17 @@ export class ModelDatabase implements Database {
   }
 
   async #trim(wanted: number, incarnation: string, namespaces: readonly string[], cuts: boolean): Promise<void> {
-    const floor = await this.#send(
+    const raised = await this.#send(
       () => `raise floor to ${wanted}`,
       (pg, tx) => raiseFloor(pg, tx, incarnation, wanted),
     );
-    if (floor === undefined) return;
+    if (raised === undefined) return;
+    const { floor } = raised;
     let complete = true;
     for (const namespace of namespaces) {
       const whole = await this.#send(
         () => `trim ${namespace} below ${floor}`,
-        (pg, tx) => trimSpace(pg, tx, namespace, incarnation, floor),
+        (pg, tx) => trimSpace(pg, tx, namespace, incarnation, raised),
       );
       complete &&= whole;
     }

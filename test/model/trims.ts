@@ -1,4 +1,13 @@
-import { type Entry, type ModelPostgres, overAtMs, PAUSE, type Snap, type Steps, type Tx } from './postgres.js';
+import {
+  type Entry,
+  type ModelPostgres,
+  overAtMs,
+  PAUSE,
+  type Snap,
+  type Steps,
+  type Tx,
+  visible,
+} from './postgres.js';
 import { killed } from './statements.js';
 
 /** The steps of a trim (shared/table/core-sql.ts, space-sql.ts, trim.ts): each is a transaction of its own. */
@@ -6,8 +15,14 @@ import { killed } from './statements.js';
 const META = 'meta';
 const metaChain = (pg: ModelPostgres) => pg.meta.chain(META);
 
-/** Step 1. @returns the floor, undefined in another incarnation */
-export function* raiseFloor(pg: ModelPostgres, tx: Tx, incarnation: string, wanted: number): Steps<number | undefined> {
+interface Raised {
+  readonly floor: number;
+  /** As of when it rose. */
+  readonly since: Snap;
+}
+
+/** Step 1. @returns undefined in another incarnation */
+export function* raiseFloor(pg: ModelPostgres, tx: Tx, incarnation: string, wanted: number): Steps<Raised | undefined> {
   yield* pg.holdFloor(tx, 'exclusive', 100);
   const snap = pg.snapshot();
   yield PAUSE;
@@ -18,16 +33,20 @@ export function* raiseFloor(pg: ModelPostgres, tx: Tx, incarnation: string, want
   const tableFloor = Math.max(meta.tableFloor, Math.min(wanted, snap.xmin));
   pg.put(tx, chain, { ...meta, tableFloor });
   yield PAUSE;
-  return tableFloor;
+  return { floor: tableFloor, since: snap };
 }
 
-/** Step 2 for one namespace. @returns whether nothing that a row of the log below the floor kills was left */
+/**
+ * Step 2 for one namespace. A sweep reads the table as it lies, so that it may never come across a version that was written
+ * since it began: here it never does.
+ * @returns whether nothing that it came across and that a row of the log below the floor kills was left
+ */
 export function* trimSpace(
   pg: ModelPostgres,
   tx: Tx,
   namespace: string,
   incarnation: string,
-  floor: number,
+  { floor, since }: Raised,
 ): Steps<boolean> {
   const counted = pg.snapshot();
   const left = new Set<string>();
@@ -36,7 +55,7 @@ export function* trimSpace(
     overAtMs(entry) >= pg.world.nowMs && killed(pg, snap, namespace, { ...entry, key }, floor);
   for (const [key, chain] of rows) {
     const entry = chain.seen(counted, undefined);
-    if (entry === undefined || !isVictim(counted, key, entry)) continue;
+    if (entry === undefined || !visible(since, entry.xid) || !isVictim(counted, key, entry)) continue;
     // A row that came after the floor, but did not see what came before it: the log must go on to name it.
     if (entry.xid < floor || !pg.without.has('rows above the floor keep the log')) left.add(key);
   }
@@ -46,7 +65,7 @@ export function* trimSpace(
   if (meta?.incarnation !== incarnation || meta.tableFloor < floor) return false;
   for (const [key, chain] of rows) {
     const seen = chain.seen(snap, undefined);
-    if (seen === undefined || chain.owner !== undefined) continue;
+    if (seen === undefined || !visible(since, seen.xid) || chain.owner !== undefined) continue;
     const entry = chain.newest;
     if (entry === undefined || (entry.xid >= floor && !pg.without.has('floor of a trim'))) continue;
     if (overAtMs(entry) >= pg.world.nowMs && !isVictim(snap, key, entry)) continue;
