@@ -6,6 +6,7 @@ import { createLog, type Log } from '../log.js';
 import type { Environment } from '../options.js';
 import { secretsOf } from '../redact.js';
 import { connectSystemd } from '../systemd.js';
+import { keepGarbageYoung } from './collector.js';
 
 type Signal = 'SIGTERM' | 'SIGINT';
 
@@ -46,6 +47,7 @@ export async function runUntilSignal(
   environment: Environment,
   lifecycle: Lifecycle,
 ): Promise<'ok' | 'failed'> {
+  keepGarbageYoung();
   const signal = firstSignal(log);
   const systemd = connectSystemd({ environment, pid: process.pid, warn: (problem) => log.warn(problem) });
   process.on('uncaughtException', (err, origin) => {
