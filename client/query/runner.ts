@@ -174,7 +174,7 @@ export class QueryRunner {
     const passage = await this.gate.admission();
     if (passage.bypass !== undefined) return passage.bypass;
     const { parameters = [] } = request;
-    if (!(await this.#strays.runsAsProven(passage.session)))
+    if (this.#strays.any && !(await this.#strays.runsAsProven(passage.session)))
       return "the session of the pool's connection is not as that of others (SET, temporary tables, a transaction)";
     const classified = await this.#learned.classify({ text, parameters }, passage).catch((error: Error) => ({
       bypass: error.message,

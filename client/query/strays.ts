@@ -19,9 +19,12 @@ export class Strays {
     this.#clients.add(client);
   }
 
-  /** Whether a query that ran now would run in the session that was proven: while there are strays it takes the connection that it would be given. */
-  async runsAsProven(session: Session): Promise<boolean> {
-    if (this.#clients.size === 0) return true;
+  get any(): boolean {
+    return this.#clients.size > 0;
+  }
+
+  /** Whether a query that ran now would run in the session that was proven: it takes the connection that it would be given. */
+  runsAsProven(session: Session): Promise<boolean> {
     return withClient(this.#pool, async (client) => {
       const isSame = await isProven(client, session);
       if (isSame) this.#clients.delete(client);

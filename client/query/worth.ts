@@ -13,6 +13,8 @@ const ERRORS = 3;
 const FELT_SHARE = 0.1;
 /** A query that takes so many times what the cache adds to it is cached always: it is for such that callers wait for one run. */
 const SLOW_FACTOR = 2;
+/** So is one that takes so long where it need not wait, however long the cache takes on a busy machine. */
+const SLOW_MS = 20;
 /** Calls that go directly: at first, twice as many after each time that it still does not pay, and at most. */
 export const DIRECT_CALLS_MIN = 1_024;
 export const DIRECT_CALLS_MAX = 65_536;
@@ -145,7 +147,8 @@ export class Worth {
   #isSlow(): boolean {
     const isSlow = (own: number, added: number) => own >= SLOW_FACTOR * added;
     // On a busy machine all that waits takes long; what takes long without waiting shows in the low times.
-    return isSlow(this.#own.value, this.#added.value) || isSlow(this.#own.low, this.#added.low);
+    const { value, low } = this.#own;
+    return low >= SLOW_MS || isSlow(value, this.#added.value) || isSlow(low, this.#added.low);
   }
 
   #try(): void {

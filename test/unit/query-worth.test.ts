@@ -125,6 +125,8 @@ test('an expensive query earns its place, be it never found', () => {
     const program = new Program();
     assert.is(program.run(20_000, { ...CHEAP, ownMs, keys: 10, changesEvery: 1 }), undefined, `${ownMs} ms`);
   }
+  const onBusyMachine = { ownMs: 50, addedMs: 200, hitMs: 5, keys: 10, changesEvery: 1 };
+  assert.is(new Program().run(20_000, onBusyMachine), undefined);
 });
 
 test('it comes back when its tables rest, and goes again when they do not', () => {
