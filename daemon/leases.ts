@@ -106,23 +106,27 @@ export class Leases {
     return false;
   }
 
+  /** Takes it out, and voids the key's others. */
   #close(lease: Lease): void {
-    this.#remove(lease);
-    voidFrom(this.#byKey.get(lease.key));
-  }
-
-  #remove(lease: Lease): void {
     const newest = this.#byKey.get(lease.key);
     if (newest === lease) {
       if (lease.next === undefined) this.#byKey.delete(lease.key);
       else this.#byKey.set(lease.key, lease.next);
-    } else {
-      let before = newest;
-      while (before !== undefined && before.next !== lease) before = before.next;
-      // It has ended before.
-      if (before === undefined) return;
-      before.next = lease.next;
+      voidFrom(lease.next);
+      this.#closed();
+      return;
     }
+    voidFrom(newest);
+    let before = newest;
+    while (before !== undefined && before.next !== lease) before = before.next;
+    // Else it has been closed before.
+    if (before !== undefined) {
+      before.next = lease.next;
+      this.#closed();
+    }
+  }
+
+  #closed(): void {
     this.#out -= 1;
     if (this.#out === 0) {
       this.#journalStart += this.#journal.length;

@@ -111,6 +111,11 @@ export class Reads {
     this.#defer = options.defer;
   }
 
+  /** Whether a read of this key is out. */
+  isOut(key: string): boolean {
+    return this.#flights.get(key)?.isOut === true;
+  }
+
   /** The end of the read of this key that is out, or undefined where none is. It always resolves. */
   landed(key: string): Promise<unknown> | undefined {
     const flight = this.#flights.get(key);

@@ -61,26 +61,29 @@ function selectEntries(schema: Schema, space: SpaceNames, condition: string, isF
 }
 
 type Kind = 'read' | 'any' | 'small';
-type Statements = Map<string, { readonly name: string; readonly text: string }>;
+type NamedText = { readonly name: string; readonly text: string };
+type Statements = Partial<Record<Kind, { readonly one: NamedText; readonly many: NamedText }>>;
 
-/** Their texts are long; an object of names is made once a table. */
+/** Their texts are long, and an object of names is made once a table. */
 const statementsOf = new WeakMap<SpaceNames, Statements>();
 
 /** A statement is prepared under a name of its own for one key: `= ANY` is planned anew each time. */
-function statementOf(schema: Schema, space: SpaceNames, kind: Kind, isOne: boolean): { name: string; text: string } {
+function statementOf(schema: Schema, space: SpaceNames, kind: Kind, isOne: boolean): NamedText {
   let statements = statementsOf.get(space);
   if (statements === undefined) {
-    statements = new Map();
+    statements = {};
     statementsOf.set(space, statements);
   }
-  const name = `pgcached ${kind} ${isOne ? 'one' : 'many'} ${space.id}`;
-  let statement = statements.get(name);
-  if (statement === undefined) {
-    const condition = isOne ? 'e.key = $1::text' : 'e.key = ANY ($1::text[])';
-    statement = { name, text: selectEntries(schema, space, condition, kind !== 'read', kind === 'small') };
-    statements.set(name, statement);
-  }
-  return statement;
+  statements[kind] ??= {
+    one: namedText(schema, space, kind, 'one', 'e.key = $1::text'),
+    many: namedText(schema, space, kind, 'many', 'e.key = ANY ($1::text[])'),
+  };
+  return statements[kind][isOne ? 'one' : 'many'];
+}
+
+function namedText(schema: Schema, space: SpaceNames, kind: Kind, number: string, condition: string): NamedText {
+  const text = selectEntries(schema, space, condition, kind !== 'read', kind === 'small');
+  return { name: `pgcached ${kind} ${number} ${space.id}`, text };
 }
 
 /** How an array of keys is given to a driver of which nothing is known, and to one that takes binary parameters. */

@@ -180,6 +180,7 @@ const PATCHES: Record<(typeof RULES.patched)[number] | keyof typeof NEAR_PATCHES
             });
           },
       ),
+      replace(Reads.prototype, 'isOut', () => () => false),
       replace(Reads.prototype, 'landed', () => () => undefined),
     ];
     return () => {
