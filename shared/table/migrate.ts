@@ -7,6 +7,7 @@ import { type CoreNames, coreNames, type SpaceNames, spaceNames, splitTable } fr
 import { type PoolLike, type Queryable, transaction } from './queryable.js';
 import { setFunction } from './set-sql.js';
 import { fillFunction, liveFunction, spaceTable, updatesInPlace } from './space-sql.js';
+import { listSpaces } from './spaces.js';
 import { topologyTable } from './topology.js';
 import { sweepFunction } from './trim-sql.js';
 import { watchFunctions } from './watch-sql.js';
@@ -195,7 +196,7 @@ export async function migrateSpace(
 }
 
 /**
- * Everything at once, for the command and for `ensureTable`.
+ * Everything at once, for the command and for `ensureTable`: namespaces that there are from an earlier version are upgraded.
  * @returns the version of the default namespace's objects before and after
  */
 export async function migrate(
@@ -210,6 +211,9 @@ export async function migrate(
   const before = await installed(pool, coreNames(String(rows[0]?.schema), name), name);
   const schema = await migrateCore(pool, options);
   await migrateSpace(pool, schema, 'default');
+  for (const { names, table, version } of await listSpaces(pool, schema)) {
+    if (version < SPACE_VERSION) await migrateSpace(pool, schema, names.namespace, table);
+  }
   const because = schema.loggedBecause === undefined ? {} : { loggedBecause: schema.loggedBecause };
   return { from: before.version, to: SPACE_VERSION, logged: schema.logged, ...because };
 }

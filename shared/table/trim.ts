@@ -24,12 +24,19 @@ interface TrimOptions {
   readonly progress?: (removed: number) => boolean;
 }
 
-/** All namespaces' tables: the log may be cut only when each was trimmed. Those of an earlier version are upgraded. */
-async function allSpaces(db: PoolLike, schema: Schema): Promise<SpaceNames[]> {
-  const spaces = await listSpaces(db, schema);
-  for (const { names, table, version } of spaces)
-    if (version < SPACE_VERSION) await migrateSpace(db, schema, names.namespace, table);
-  return spaces.map(({ names }) => names);
+/**
+ * All namespaces' tables: the log may be cut only when each was trimmed. Those of an earlier version are upgraded; where
+ * the database refuses that, they are left to whoever may, and the log stays.
+ */
+async function allSpaces(db: PoolLike, schema: Schema): Promise<{ spaces: SpaceNames[]; whole: boolean }> {
+  const spaces: SpaceNames[] = [];
+  const known = await listSpaces(db, schema);
+  for (const { names, table, version } of known) {
+    const current = version >= SPACE_VERSION ? names : migrateSpace(db, schema, names.namespace, table);
+    const space = await Promise.resolve(current).catch(() => undefined);
+    if (space !== undefined) spaces.push(space);
+  }
+  return { spaces, whole: spaces.length === known.length };
 }
 
 /**
@@ -55,7 +62,8 @@ export async function trim(
   const floor = raised.rows[0]?.floor as string | null;
   if (floor === null || floor === undefined) return 0;
   const sweep = new Sweep(db, schema, { ...options, floor }, clock);
-  const spaces = options.onlySpaces ?? (await allSpaces(db, schema));
+  const { onlySpaces } = options;
+  const { spaces, whole } = onlySpaces ? { spaces: onlySpaces, whole: false } : await allSpaces(db, schema);
   const before = await killers(db, schema, floor, spaces);
   for (const space of spaces) {
     const kills = killsOf(space, before.names);
@@ -65,10 +73,10 @@ export async function trim(
     const moved = await db.query({ text: movedSql(core, space), values });
     if (moved.rows[0]?.any) sweep.complete = false;
   }
-  if (options.onlySpaces !== undefined) return sweep.removed;
+  if (onlySpaces !== undefined) return sweep.removed;
   // A table that was written anew meanwhile (VACUUM FULL, CLUSTER) has its rows elsewhere than the sweep thought.
   const sameFiles = (await killers(db, schema, floor, spaces)).files === before.files;
-  if (sweep.complete && sameFiles) {
+  if (whole && sweep.complete && sameFiles) {
     await db.query({ text: `SELECT ${core.fn('cut_log')}($1::text, $2::xid8)`, values: [options.incarnation, floor] });
   }
   await sweep.rest();

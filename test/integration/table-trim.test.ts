@@ -2,7 +2,7 @@
 /** Trims of tables that take many chunks: what they remove, when they leave the log, how long they rest. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { migrateSpace, SPACE_VERSION } from '../../shared/table/migrate.js';
+import { migrate, migrateSpace, SPACE_VERSION } from '../../shared/table/migrate.js';
 import type { PoolLike, Statement } from '../../shared/table/queryable.js';
 import { trim, trimState } from '../../shared/table/trim.js';
 import { type TestDatabase, testDatabase } from '../support/postgres.js';
@@ -205,6 +205,31 @@ test('namespaces of an earlier version are upgraded, and long names are no hindr
   assert.is(await trimNow(table), 2);
   const versions = await table.sql('SELECT DISTINCT version FROM hyper_cache_migrations WHERE namespace <> $1', ['']);
   assert.equal(versions, [{ version: SPACE_VERSION }]);
+});
+
+test('a namespace that cannot be upgraded keeps the log, and nothing else', async ({ table }) => {
+  await migrateSpace(table.db, table.schema, 'old');
+  await table.sql(`UPDATE hyper_cache_migrations SET version = 4 WHERE namespace = 'old'`);
+  await table.sql(`INSERT INTO hyper_cache (key, expires_at) VALUES ('over', '-infinity')`);
+  await table.invalidate(TAG);
+  const role = `without_rights_${process.pid}`;
+  await table.sql(`CREATE ROLE ${role}; GRANT ALL ON ALL TABLES IN SCHEMA public TO ${role}`);
+  const client = await table.pool.connect();
+  try {
+    await client.query(`SET ROLE ${role}`);
+    const query = (statement: Statement) => client.query(statement);
+    assert.is(await trimNow(table, { query, connect: async () => ({ query, release() {} }) }), 1);
+    assert.ok(((await count(table, 'hyper_cache_log')) ?? 0) > 0, 'the log stays');
+  } finally {
+    await client.query('ROLLBACK; RESET ROLE').catch(() => {});
+    client.release(true);
+    await table.sql(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+  }
+  await migrate(table.db, { table: 'hyper_cache', logged: false });
+  const versions = await table.sql('SELECT DISTINCT version FROM hyper_cache_migrations WHERE namespace <> $1', ['']);
+  assert.equal(versions, [{ version: SPACE_VERSION }], 'the command does it for all');
+  await trimNow(table);
+  assert.is(await count(table, 'hyper_cache_log'), 0);
 });
 
 test.run();
