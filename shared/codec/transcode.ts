@@ -76,7 +76,9 @@ export function transcode(bytes: Uint8Array, into: Uint8Array, from: number): nu
     shapeFields.fill(-1);
     fieldsUsed = 0;
   }
-  return item(0) && at === end ? to : -1;
+  // `record` leaves room for the names of one record, not for those that records around it have yet to write. What is
+  // written beyond the end is lost.
+  return item(0) && at === end && to <= target.length ? to : -1;
 }
 
 /** Of the last value: whether JSONB gives its keys back in their order. */

@@ -90,6 +90,28 @@ test('the short way to JSON text gives what the long way gives', () => {
   assert.ok(taken > 500 && records > 50, `${taken} took it, ${records} of them records`);
 });
 
+test('records within records are refused rather than written beyond the room', () => {
+  const row = (items: readonly unknown[]) => ({
+    items,
+    ...Object.fromEntries(Array.from({ length: 30 }, (_, at) => [`${'n'.repeat(190)}${at}x`, 1])),
+  });
+  let taken = 0;
+  let refused = 0;
+  // The last row's names still have to be written when its items have filled the room.
+  for (let count = 60; count < 240; count += 3) {
+    const items = Array.from({ length: count }, () => ({ ['k'.repeat(60)]: 1, ['l'.repeat(60)]: 2 }));
+    const bytes = pack([row([]), row([]), row([]), row(items)]);
+    const room = Buffer.alloc(textBytesMax(bytes.length));
+    const end = transcode(bytes, room, 0);
+    const json = unpackedToJson(bytes)?.json;
+    if (end < 0) refused++;
+    else taken++;
+    if (end >= 0) assert.equal(room.toString('utf8', 0, end), json, `${count} items`);
+    assert.equal(packedToJson(bytes)?.json, json, `${count} items`);
+  }
+  assert.ok(taken > 0 && refused > 0, `${taken} taken, ${refused} refused`);
+});
+
 test('what is plain JSON, small and no deeper than most takes the short way', () => {
   const simple = fc.jsonValue({ maxDepth: 5, stringUnit: 'grapheme-ascii' });
   const property = fc.property(simple, (value) => {
