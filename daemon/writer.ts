@@ -180,7 +180,7 @@ export class Writer {
     const isFollowed = follower.follows(base);
     // Of a batch of sets there is nothing to tell.
     const results = result.results.length === 0 ? undefined : new Map(result.results.map((item) => [item.key, item]));
-    learn({ xid, namespace, keys: held.map(({ key }) => key) });
+    // The row of the log that names the keys is not learned: the end of each key's lease fills or drops, and voids the others.
     let hasDeletes = false;
     for (let each = 0; each < writes.length; each++) {
       const { item } = writes[each] as PendingWrite;
