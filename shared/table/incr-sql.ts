@@ -1,7 +1,7 @@
 import { durably, floorLock, incarnation } from './core-sql.js';
 import { type CoreNames, literal, type SpaceNames } from './names.js';
 import { COUNTER_MAX, WRITE_OP } from './space-sql.js';
-import { takeNumber } from './write-sql.js';
+import { takeNumber, upsertOfIncrement } from './write-sql.js';
 
 /** What is told in the counter's place of an increment that was refused: the key holds a counter, or something else. */
 export const REFUSED = { overflow: 'overflow', other: 'other' } as const;
@@ -19,10 +19,8 @@ export const REFUSED = { overflow: 'overflow', other: 'other' } as const;
  * One that may have been sent before is sent to the write function.
  */
 export function incrFunction(core: CoreNames, space: SpaceNames, logged: boolean): string {
-  // The sum is not formed before it is known to be one.
   const inRange = `e.counter BETWEEN -${COUNTER_MAX} - p_delta AND ${COUNTER_MAX} - p_delta`;
   const isLive = `${space.fn('live')}(e, v_now)`;
-  const noValue = `value = NULL, packed = NULL, names = NULL, grace = NULL, delta_ms = NULL, op = ${WRITE_OP.incr}, xid = o_xid`;
   return `
     CREATE OR REPLACE FUNCTION ${space.fn('incr_one')}(
       p_host uuid, p_start bigint, p_batch bigint, p_age_ms float8, p_lock_timeout_ms int,
@@ -46,20 +44,15 @@ export function incrFunction(core: CoreNames, space: SpaceNames, logged: boolean
       IF NOT FOUND THEN RETURN NULL; END IF;
 
       -- A counter that goes on keeps its expiry, and its base: see the write function.
-      UPDATE ${space.table} AS e SET counter = e.counter + p_delta, ${noValue}
+      UPDATE ${space.table} AS e SET counter = e.counter + p_delta, value = NULL, packed = NULL, names = NULL, grace = NULL,
+          delta_ms = NULL, op = ${WRITE_OP.incr}, xid = o_xid
         WHERE e.key = p_key AND ${inRange} AND ${isLive} RETURNING e.counter INTO v_counter;
       IF NOT FOUND THEN
         INSERT INTO ${space.table} AS e (key, counter, expires_at, op, xid, base)
           VALUES (p_key, p_delta,
             CASE WHEN p_ttl_ms = 'infinity' THEN 'infinity' ELSE v_from + p_ttl_ms * interval '1 millisecond' END,
             ${WRITE_OP.incr}, o_xid, pg_current_snapshot())
-          ON CONFLICT (key) DO UPDATE SET ${noValue},
-            (counter, expires_at, base) = (
-              SELECT CASE WHEN was.live THEN e.counter + p_delta ELSE p_delta END,
-                CASE WHEN was.live THEN e.expires_at ELSE EXCLUDED.expires_at END,
-                CASE WHEN was.live THEN e.base ELSE EXCLUDED.base END
-              FROM (SELECT ${isLive} AS live OFFSET 0) AS was)
-          WHERE ${inRange} OR NOT ${isLive}
+          ${upsertOfIncrement(isLive)}
           RETURNING e.counter INTO v_counter;
       END IF;
 

@@ -46,6 +46,8 @@ const SPACE_MIGRATIONS: readonly ((core: CoreNames, space: SpaceNames, logged: b
   (core, space, logged) => setFunction(core, space, logged),
   (core, space, logged) => incrFunction(core, space, logged),
   (core, space, logged) => updatesInPlace(space) + sweepFunction(core, space, logged),
+  // Again: batches of increments are by themselves.
+  (core, space, logged) => writeFunction(core, space, logged),
 ];
 
 export const CORE_VERSION = CORE_MIGRATIONS.length;

@@ -1,6 +1,6 @@
 import { durably, floorLock, incarnation } from './core-sql.js';
 import { anyName, type CoreNames, literal, partName, type SpaceNames } from './names.js';
-import { asGrace, COUNTER_MAX, DELETED_NOTHING, NUMBER_TAKEN, WRITE_OP } from './space-sql.js';
+import { asGrace, COUNTER_MAX, DELETED_NOTHING, live, NUMBER_TAKEN, WRITE_OP } from './space-sql.js';
 
 /** Arrays of a batch, row by row; every row of a batch has a key of its own. */
 const BATCH = `unnest(p_keys, p_ops, p_values, p_packed, p_ttls_ms, p_deltas, p_names, p_graces_ms)
@@ -51,6 +51,8 @@ export function writeFunction(core: CoreNames, space: SpaceNames, logged: boolea
         IF ${WRITE_OP.set} = ALL (p_ops) THEN
           ${plainSets(space)}
           v_written := p_keys;
+        ELSIF ${WRITE_OP.incr} = ALL (p_ops) THEN
+          ${plainIncrements(core, space)}
         ELSE
           ${anyWrites(space)}
         END IF;
@@ -87,6 +89,38 @@ function plainSets(space: SpaceNames): string {
               AS i(key, value, packed, ttl_ms, names, grace_ms)
             ORDER BY i.key COLLATE "C"
             ${UPSERT_OF_SET};`;
+}
+
+/**
+ * What an increment does to the row that it meets: a counter that is alive goes on, and keeps its expiry and its base (see
+ * anyWrites); what is dead starts over; all else stays. The sum is not formed before it is known to be in range.
+ */
+export function upsertOfIncrement(isLive: string): string {
+  return `ON CONFLICT (key) DO UPDATE SET value = NULL, packed = NULL, names = NULL, grace = NULL, delta_ms = NULL,
+              op = EXCLUDED.op, xid = EXCLUDED.xid,
+              (counter, expires_at, base) = (
+                SELECT CASE WHEN was.live THEN e.counter + EXCLUDED.counter ELSE EXCLUDED.counter END,
+                  CASE WHEN was.live THEN e.expires_at ELSE EXCLUDED.expires_at END,
+                  CASE WHEN was.live THEN e.base ELSE EXCLUDED.base END
+                FROM (SELECT ${isLive} AS live OFFSET 0) AS was)
+            WHERE e.counter BETWEEN -${COUNTER_MAX} - EXCLUDED.counter AND ${COUNTER_MAX} - EXCLUDED.counter OR NOT ${isLive}`;
+}
+
+/** The upsert of a batch of nothing but increments. Here the question whether a row is alive is cheaper written out. */
+function plainIncrements(core: CoreNames, space: SpaceNames): string {
+  return `
+          WITH written AS (
+            INSERT INTO ${space.table} AS e (key, counter, expires_at, op, xid, base)
+            SELECT i.key, i.delta,
+              CASE WHEN i.ttl_ms = 'infinity' THEN 'infinity' ELSE v_from + i.ttl_ms * interval '1 millisecond' END,
+              ${WRITE_OP.incr}, pg_current_xact_id(), pg_current_snapshot()
+              FROM unnest(p_keys, p_deltas, p_ttls_ms) AS i(key, delta, ttl_ms) ORDER BY i.key COLLATE "C"
+            ${upsertOfIncrement(live(core, space, 'v_now'))}
+            RETURNING e.key, e.counter
+          )
+          SELECT array_agg(w.key) FILTER (WHERE w.counter = i.delta),
+            jsonb_agg(jsonb_build_array(w.key, ${WRITE_OP.incr}, w.counter))
+            INTO v_written, o_answer FROM written AS w JOIN unnest(p_keys, p_deltas) AS i(key, delta) ON i.key = w.key;`;
 }
 
 /** The upsert of any batch: what it does to a row, and whether, depends on the row as it is when its lock was had. */

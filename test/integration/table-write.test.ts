@@ -179,8 +179,9 @@ test('an increment by itself does what it does among others, and is answered aga
     negative: [(key) => incr(key, -max)],
   };
   for (const [name, before] of Object.entries(cases)) {
-    for (const item of before) await table.done([item(`alone ${name}`), item(`among ${name}`)]);
-    if (name === 'killed') await table.invalidate(`k:default:alone ${name}`, `k:default:among ${name}`);
+    const keys = [`alone ${name}`, `among ${name}`, `peer ${name}`] as const;
+    for (const item of before) await table.done(keys.map(item));
+    if (name === 'killed') await table.invalidate(...keys.map((key) => `k:default:${key}`));
     await sleep(5);
     const number = { host: randomUUID(), start: 1, batch: 1 };
     const last = (await table.look(undefined)).snapshot;
@@ -189,6 +190,17 @@ test('an increment by itself does what it does among others, and is answered aga
     assert.equal(await table.done([item('alone')], { number, again: true }), done, name);
     const news = (await table.look(last)).rows;
     const { results, refused } = await table.done([item('among'), set('other', 1)], { ageMs: 300 });
+    const beside = { ...incr(`beside ${name}`), ttlMs: 1 };
+    const between = (await table.look(undefined)).snapshot;
+    const peers = await table.done([beside, item('peer')], { ageMs: 300 });
+    const told = (await table.look(between)).rows?.flatMap((row) => ('keys' in row ? row.keys : []));
+    assert.equal(told?.toSorted(), [beside.key, ...(results[0]?.counter === 3 ? [`peer ${name}`] : [])], name);
+    assert.equal(peers.results.find(({ key }) => key === beside.key)?.counter, 1, name);
+    assert.equal(
+      [peers.results.find(({ key }) => key === `peer ${name}`)?.counter, Object.values(peers.refused)],
+      [results[0]?.counter, Object.values(refused)],
+      name,
+    );
     assert.equal(
       [done.results.map((result) => ({ ...result, key: '' })), Object.values(done.refused)],
       [results.map((result) => ({ ...result, key: '' })), Object.values(refused)],
@@ -198,11 +210,12 @@ test('an increment by itself does what it does among others, and is answered aga
     assert.equal(news, starts ? [{ xid: BigInt(done.xid), namespace: 'default', keys: [`alone ${name}`] }] : [], name);
     const columns = `value, counter, packed, names, op, grace, delta_ms, xid = pg_snapshot_xmax(base) AS own,
       CASE WHEN expires_at - now() BETWEEN '3 s' AND '4.7 s' THEN 'new' WHEN expires_at > now() THEN 'old' END AS expiry`;
-    const [{ xid, ...alone } = {}, { xid: _, ...among } = {}] = await table.sql(
+    const [{ xid, ...alone } = {}, { xid: _, ...among } = {}, { xid: __, ...peer } = {}] = await table.sql(
       `SELECT ${columns}, xid::text FROM hyper_cache WHERE key = ANY ($1) ORDER BY key`,
-      [[`alone ${name}`, `among ${name}`]],
+      [keys],
     );
     assert.equal(alone, among, name);
+    assert.equal(peer, among, name);
     if (done.results.length > 0) assert.is(xid, done.xid, name);
   }
   const gone = await TestTable.open(table.pool.options.connectionString ?? '', { table: 'gone_too' });
