@@ -37,7 +37,7 @@ export interface CachedPoolOptions {
   onBypass?: (query: BypassedQuery) => void;
   /**
    * Told once of each cached table whose changes by others are not heard of, and where nothing of the pool can be cached.
-   * `process.emitWarning` where it is missing; `() => {}` for silence.
+   * `process.emitWarning` where it is missing, and where it throws; `() => {}` for silence.
    */
   onWarning?: (warning: QueryWarning) => void;
 }
@@ -75,6 +75,8 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+const textOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown));
+
 /** @throws CacheError ERR_INVALID_ARGUMENT, ERR_INVALID_TTL */
 export function checkPoolOptions(options: CachedPoolOptions): CheckedPoolOptions {
   if (typeof options !== 'object' || options === null || typeof options.cache !== 'object') {
@@ -111,5 +113,13 @@ export function checkPoolOptions(options: CachedPoolOptions): CheckedPoolOptions
     debug('not cached, for %s: %s', query.reason, query.text);
     onBypass?.(query);
   };
-  return { cache, tableTtlMs, defaultTtlMs, maxResultBytes, catalogTtlMs, adaptive, onBypass: told, onWarning };
+  // A warning comes up while queries run that have nothing to do with it.
+  const warned = (warning: QueryWarning) => {
+    try {
+      onWarning(warning);
+    } catch (error) {
+      emitWarning({ code: warning.code, message: `${warning.message}. onWarning itself threw: ${textOf(error)}` });
+    }
+  };
+  return { cache, tableTtlMs, defaultTtlMs, maxResultBytes, catalogTtlMs, adaptive, onBypass: told, onWarning: warned };
 }

@@ -136,4 +136,27 @@ test('without onWarning it is a warning of the process', async (context) => {
   }
 });
 
+test('a handler that throws fails no query, and what it was told is a warning of the process', async (context) => {
+  const other = await testDatabase();
+  const warnings: Error[] = [];
+  const onProcess = (warning: Error) => warnings.push(warning);
+  process.on('warning', onProcess);
+  const onWarning = () => {
+    throw new Error('no warnings here');
+  };
+  const elsewhere = context.open({ onWarning }, other.url);
+  try {
+    await runSql(other.url, 'CREATE TABLE unheard (id int PRIMARY KEY)');
+    for (let call = 0; call < 3; call++) assert.equal((await elsewhere.query('SELECT * FROM unheard')).rows, []);
+    await cache(context.open({ onWarning }), 'SELECT count(*) FROM unheard');
+    await eventually('both are told', async () => warnings.length === 2);
+    for (const { message } of warnings) assert.match(message, /onWarning itself threw: no warnings here/);
+  } finally {
+    process.off('warning', onProcess);
+    context.pools.splice(context.pools.indexOf(elsewhere), 1);
+    await elsewhere.end();
+    await other.close();
+  }
+});
+
 test.run();
