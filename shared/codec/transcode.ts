@@ -24,7 +24,7 @@ const NAMES_BYTES_MAX = 8 * 1024;
 
 /**
  * The most bytes of text that a byte of a packed value becomes: a control character is escaped as six, and `false` has a
- * comma behind it. For the names of records, which stand there once for all rows, `record` sees to the room.
+ * comma behind it. For the names of records `record` sees to the room, one by one: names beyond the end are lost and refused.
  */
 const GROWTH_MAX = 6;
 
@@ -76,8 +76,6 @@ export function transcode(bytes: Uint8Array, into: Uint8Array, from: number): nu
     shapeFields.fill(-1);
     fieldsUsed = 0;
   }
-  // `record` leaves room for the names of one record, not for those that records around it have yet to write. What is
-  // written beyond the end is lost.
   return item(0) && at === end && to <= target.length ? to : -1;
 }
 
