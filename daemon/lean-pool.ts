@@ -12,6 +12,8 @@ interface Held {
   readonly onError: () => void;
   /** Since the last sweep. */
   wasUsed: boolean;
+  /** It broke, which who works with it need not have noticed: between two statements nothing fails. */
+  isLost: boolean;
 }
 
 /**
@@ -74,7 +76,7 @@ export class LeanPool implements Pick<PoolLike, 'connect'>, TextQueryable {
 
   async #connect(): Promise<Held> {
     const client = await this.#pool.connect();
-    const held: Held = { client, onError: () => this.#lost(held), wasUsed: true };
+    const held: Held = { client, onError: () => this.#lost(held), wasUsed: true, isLost: false };
     // Without a listener the error of a connection that breaks while it is idle would end the process.
     client.on('error', held.onError);
     return held;
@@ -102,8 +104,8 @@ export class LeanPool implements Pick<PoolLike, 'connect'>, TextQueryable {
   }
 
   #free(held: Held, isBroken: boolean): void {
-    if (isBroken || this.#closed || this.#pool.waitingCount > 0) {
-      this.#giveBack(held, isBroken);
+    if (isBroken || held.isLost || this.#closed || this.#pool.waitingCount > 0) {
+      this.#giveBack(held, isBroken || held.isLost);
       return;
     }
     this.#idle.push(held);
@@ -117,6 +119,7 @@ export class LeanPool implements Pick<PoolLike, 'connect'>, TextQueryable {
 
   /** A connection broke. The statement on it fails by itself; where there is none, the connection goes. */
   #lost(held: Held): void {
+    held.isLost = true;
     const at = this.#idle.indexOf(held);
     if (at < 0) return;
     this.#idle.splice(at, 1);

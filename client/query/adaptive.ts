@@ -129,7 +129,10 @@ export class Adaptive {
       statement.worth.direct(ownMs);
       this.#ended += 1;
       statement.lastDirect = this.#ended;
-      if (this.#statements.peek(statement.shape, 0) !== statement) this.#forgotten(this.#ended);
+      const known = this.#statements.peek(statement.shape, 0);
+      if (known !== statement) this.#forgotten(this.#ended);
+      // It was forgotten during the run, and is known again by another text, or by the same.
+      if (known !== undefined) known.lastDirect = this.#ended;
     }
   }
 

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { LeanPool } from '../../daemon/lean-pool.js';
 import { BINARY_ARRAYS } from '../../shared/table/binary.js';
 import { DatabaseFailure, failingPlainly } from '../../shared/table/failure.js';
-import { eventually } from '../support/daemon.js';
+import { eventually, sleep } from '../support/daemon.js';
 import { backendsOf, type TestDatabase, terminateBackends, testDatabase } from '../support/postgres.js';
 
 let database: TestDatabase;
@@ -117,6 +117,19 @@ test('a connection that breaks while nobody uses it is not used again', () =>
     await lean.rows({ text: PID });
     await terminateBackends(database.url);
     await eventually('the end of the connection', () => pool.totalCount === 0);
+    assert.is((await lean.rows({ text: PID })).length, 1);
+  }));
+
+test('nor is one that breaks between two statements of a transaction', () =>
+  withPool(async (lean, pool) => {
+    const client = await lean.connect();
+    await client.query({ text: 'SELECT 1' });
+    // Another, in whose end the test sees that Postgres has ended both.
+    await lean.rows({ text: PID });
+    await terminateBackends(database.url);
+    await eventually('the end of the one that is held', () => pool.totalCount === 1);
+    await sleep(50);
+    client.release();
     assert.is((await lean.rows({ text: PID })).length, 1);
   }));
 

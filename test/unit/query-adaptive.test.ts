@@ -137,9 +137,14 @@ test('also of a statement that was forgotten meanwhile', async () => {
   assert.ok(await isDone(first));
   end();
   await late;
+  const same = adaptive.seeDirectRuns(ask('SELECT 1 FROM a'));
+  assert.is(looks.length, 2, 'the run that ended was of this very text');
+  looks[1]!();
+  assert.ok(await isDone(same));
+  await adaptive.direct(call, async () => 1);
   const newer = ask('SELECT 1 FROM c');
   void adaptive.seeDirectRuns(newer);
-  assert.is(looks.length, 2);
+  assert.is(looks.length, 3);
 });
 
 test.run();
