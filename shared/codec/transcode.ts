@@ -148,11 +148,8 @@ function word(letters: Uint8Array): true {
 
 /** Within ±2^32. */
 function integer(value: number): true {
-  let left = value;
-  if (left < 0) {
-    target[to++] = 0x2d;
-    left = -left;
-  }
+  let left = Math.abs(value);
+  if (value < 0) target[to++] = 0x2d;
   let digits = 1;
   for (let limit = 10; left >= limit; limit *= 10) digits++;
   to += digits;
