@@ -20,7 +20,8 @@ let untried = 0;
 let untriedNext = 1;
 
 // The value that is being decoded. It calls nothing that could come back here, so one is enough.
-let source = Buffer.alloc(0);
+const NOTHING = Buffer.alloc(0);
+let source = NOTHING;
 let at = 0;
 /** Fields of the maps that are being read, those of an inner one above those of the outer. */
 const values: unknown[] = [];
@@ -40,10 +41,12 @@ export function decodePlain(bytes: Uint8Array): unknown {
   const isWhole = value !== GIVEN_UP && at === source.length;
   // Nothing of a value is to be kept alive by its having been read.
   while (highest > 0) values[--highest] = undefined;
+  source = NOTHING;
   if (isWhole) {
     untriedNext = 1;
     return value;
   }
+  values.length = 0;
   untried = untriedNext;
   untriedNext = Math.min(untriedNext * 2, UNTRIED_MAX);
   return GIVEN_UP;
