@@ -96,7 +96,7 @@ test('two first starts at once end with one server', async () => {
     startElsewhere(dirname(dist), options),
   ]);
   assert.is(one.postgres.pid, other.postgres.pid);
-  assert.equal(readdirSync(one.postgres.dataDir).sort(), ['cluster', 'run']);
+  assert.equal(readdirSync(one.postgres.dataDir).sort(), ['.gitignore', 'cluster', 'run']);
   for (const { child } of [one, other]) child.kill('SIGKILL');
   await until('the end of Postgres', () => !isRunning(one.postgres.pid));
 });
@@ -176,7 +176,7 @@ test('a checkout without the links of the libraries: they are made', async () =>
   mkdirSync(root, { mode: 0o755 });
   makeCheckout(root);
   const { child, postgres } = await startElsewhere(root, { dataDir: join(folder, 'data') });
-  assert.equal(readdirSync(postgres.dataDir).sort(), ['cluster', 'run']);
+  assert.equal(readdirSync(postgres.dataDir).sort(), ['.gitignore', 'cluster', 'run']);
   child.kill('SIGKILL');
   await until('the end of Postgres', () => !isRunning(postgres.pid));
 });
