@@ -198,40 +198,55 @@ export class Caller {
    * A write that succeeds settles what was owed for its keys before it. What a write of unknown outcome came to is looked
    * up in the table when its keys are next read.
    */
-  async write<A extends readonly unknown[], R>(
+  write<A extends readonly unknown[], R>(
     op: ClientOp<A, R>,
     args: A,
     keys: readonly string[] | typeof ALL,
   ): Promise<R> {
-    refuseInTransaction();
-    const asked = this.#owed.count;
-    try {
-      const result = await this.channel.call(op, args);
-      if (this.#owed.any) {
-        if (keys === ALL) this.#owed.forgetAll(asked);
-        else this.#owed.forget(keys, asked);
-      }
-      return result;
-    } catch (error) {
-      // Also what is about to be dropped, and owed a delete, is not to be read here any more.
-      this.near?.drop(keys === ALL ? undefined : keys);
-      if (error instanceof CacheError && error.code === 'ERR_UNKNOWN_OUTCOME') {
-        if (keys === ALL) this.doubt.addAll();
-        else this.doubt.add(keys);
-      }
+    return this.#send(op, args, keys, (error) => {
       throw error;
-    }
+    });
   }
 
   /** A set that cannot be done is dropped under 'degrade', and its keys are to leave every tier. */
-  async store(keys: readonly string[], write: () => Promise<void>): Promise<void> {
-    try {
-      await write();
-    } catch (error) {
+  store<A extends readonly unknown[]>(op: ClientOp<A, void>, args: A, keys: readonly string[]): Promise<void> {
+    return this.#send(op, args, keys, (error) => {
       if (!this.degrades(error)) throw error;
       this.dropped += keys.length;
       this.#owed.add(keys);
+    });
+  }
+
+  /** One promise besides the call's own: each async function around it would be another, and a few turns of the microtasks. */
+  #send<A extends readonly unknown[], R>(
+    op: ClientOp<A, R>,
+    args: A,
+    keys: readonly string[] | typeof ALL,
+    instead: (error: unknown) => R,
+  ): Promise<R> {
+    try {
+      refuseInTransaction();
+    } catch (error) {
+      return Promise.reject(error);
     }
+    const asked = this.#owed.count;
+    return this.channel.call(op, args).then(
+      (result) => {
+        if (!this.#owed.any) return result;
+        if (keys === ALL) this.#owed.forgetAll(asked);
+        else this.#owed.forget(keys, asked);
+        return result;
+      },
+      (error: unknown) => {
+        // Also what is about to be dropped, and owed a delete, is not to be read here any more.
+        this.near?.drop(keys === ALL ? undefined : keys);
+        if (error instanceof CacheError && error.code === 'ERR_UNKNOWN_OUTCOME') {
+          if (keys === ALL) this.doubt.addAll();
+          else this.doubt.add(keys);
+        }
+        return instead(error);
+      },
+    );
   }
 
   /** The daemon looks at what was committed; where it can't, no key is read from memory before the table has been asked. */

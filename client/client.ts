@@ -113,13 +113,15 @@ export class PgCachedClient implements Cache {
     return found as Map<string, T>;
   }
 
-  async set(key: string, value: unknown, options?: Ttl | SetOptions): Promise<void> {
-    const stored = storedKey(key);
-    const { ttlMs, tags, graceMs = 0 } = setOptions(options);
-    const bytes = this.#caller.pack(value);
-    await this.#caller.store([stored], () =>
-      this.#caller.write(ops.SET, [stored, bytes, ttlMs, tags, graceMs], [stored]),
-    );
+  set(key: string, value: unknown, options?: Ttl | SetOptions): Promise<void> {
+    try {
+      const stored = storedKey(key);
+      const { ttlMs, tags, graceMs = 0 } = setOptions(options);
+      const bytes = this.#caller.pack(value);
+      return this.#caller.store(ops.SET, [stored, bytes, ttlMs, tags, graceMs], [stored]);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async setMany(entries: Entries, options?: Ttl | SetOptions): Promise<void> {
@@ -130,9 +132,7 @@ export class PgCachedClient implements Cache {
     const values = [...packed.values()];
     for (const [from, to] of parts(values)) {
       const some = keys.slice(from, to);
-      await this.#caller.store(some, () =>
-        this.#caller.write(ops.SET_MANY, [some, values.slice(from, to), ttlMs, tags, graceMs], some),
-      );
+      await this.#caller.store(ops.SET_MANY, [some, values.slice(from, to), ttlMs, tags, graceMs], some);
     }
   }
 
