@@ -1,7 +1,6 @@
-import { durably, floorLock, incarnation } from './core-sql.js';
 import { type CoreNames, literal, type SpaceNames } from './names.js';
 import { COUNTER_MAX, WRITE_OP } from './space-sql.js';
-import { takeNumber, upsertOfIncrement } from './write-sql.js';
+import { beginOne, takeNumber, upsertOfIncrement } from './write-sql.js';
 
 /** What is told in the counter's place of an increment that was refused: the key holds a counter, or something else. */
 export const REFUSED = { overflow: 'overflow', other: 'other' } as const;
@@ -36,12 +35,7 @@ export function incrFunction(core: CoreNames, space: SpaceNames, logged: boolean
       o_snapshot pg_snapshot;
       o_answer jsonb;
     BEGIN
-      PERFORM set_config('lock_timeout', p_lock_timeout_ms::text, true);
-      ${durably(logged)}
-      PERFORM pg_advisory_xact_lock_shared(${floorLock(core)});
-      SELECT ${incarnation('m', logged)}, pg_current_snapshot(), pg_current_xact_id()
-        INTO v_incarnation, o_snapshot, o_xid FROM ${core.meta} AS m;
-      IF NOT FOUND THEN RETURN NULL; END IF;
+      ${beginOne(core, logged)}
 
       -- A counter that goes on keeps its expiry, and its base: see the write function.
       UPDATE ${space.table} AS e SET counter = e.counter + p_delta, value = NULL, packed = NULL, names = NULL, grace = NULL,

@@ -1,7 +1,6 @@
-import { durably, floorLock, incarnation } from './core-sql.js';
 import { type CoreNames, literal, type SpaceNames } from './names.js';
 import { asGrace, WRITE_OP } from './space-sql.js';
-import { takeNumber, UPSERT_OF_SET } from './write-sql.js';
+import { beginOne, takeNumber, UPSERT_OF_SET } from './write-sql.js';
 
 /**
  * A batch of one set, the commonest write of callers that wait for each: what the write function does for it and tells of
@@ -22,12 +21,7 @@ export function setFunction(core: CoreNames, space: SpaceNames, logged: boolean)
       o_snapshot pg_snapshot;
       o_answer jsonb;
     BEGIN
-      PERFORM set_config('lock_timeout', p_lock_timeout_ms::text, true);
-      ${durably(logged)}
-      PERFORM pg_advisory_xact_lock_shared(${floorLock(core)});
-      SELECT ${incarnation('m', logged)}, pg_current_snapshot(), pg_current_xact_id()
-        INTO v_incarnation, o_snapshot, o_xid FROM ${core.meta} AS m;
-      IF NOT FOUND THEN RETURN NULL; END IF;
+      ${beginOne(core, logged)}
       INSERT INTO ${space.table} AS e (key, value, counter, expires_at, packed, names, op, xid, base, grace)
         VALUES (p_key, p_value::jsonb, NULL,
           CASE WHEN p_ttl_ms = 'infinity' THEN 'infinity' ELSE v_from + p_ttl_ms * interval '1 millisecond' END,

@@ -199,6 +199,16 @@ function note(core: CoreNames, space: SpaceNames): string {
         ${takeNumber(core, space)}`;
 }
 
+/** How a function for a batch of one begins: under the lock that keeps floors from rising, with the batch's base. */
+export function beginOne(core: CoreNames, logged: boolean): string {
+  return `PERFORM set_config('lock_timeout', p_lock_timeout_ms::text, true);
+      ${durably(logged)}
+      PERFORM pg_advisory_xact_lock_shared(${floorLock(core)});
+      SELECT ${incarnation('m', logged)}, pg_current_snapshot(), pg_current_xact_id()
+        INTO v_incarnation, o_snapshot, o_xid FROM ${core.meta} AS m;
+      IF NOT FOUND THEN RETURN NULL; END IF;`;
+}
+
 /** Keeps the batch's number and what it is told; undoes everything where the number, or a later one, was taken meanwhile. */
 export function takeNumber(core: CoreNames, space: SpaceNames): string {
   return `IF p_host IS NOT NULL THEN
