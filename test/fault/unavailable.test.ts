@@ -186,6 +186,49 @@ test('a clear of unknown outcome puts every key in doubt, each once', async () =
   await second.server.close();
 });
 
+test('getOrSet too looks past memory at a key in doubt, once, and deletes first what is owed', async () => {
+  const path = temporarySocket();
+  const first = await startTestServer({}, path);
+  const cache = connect({ socket: path });
+  const load = () => 'loaded';
+  await cache.set('k', 'old');
+  first.main.gate = new Promise<void>(() => {});
+  const deleting = cache.delete('k');
+  deleting.catch(() => {});
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await first.server.drain(0);
+  await rejectsCode('ERR_UNKNOWN_OUTCOME', () => deleting);
+  first.main.gate = undefined;
+  const second = await startTestServer({}, path, first.main);
+  await cache.ready();
+  for (const reads of [1, 1]) {
+    assert.is(await cache.getOrSet('k', load, '5m'), 'old');
+    assert.is(second.main.fromTableReads, reads, 'of the table');
+  }
+
+  second.main.failure = new CacheError('ERR_DATABASE', 'away');
+  await cache.set('k', 'dropped');
+  assert.is(cache.dropped, 1);
+  second.main.failure = undefined;
+  assert.is(await cache.getOrSet('k', load, '5m'), 'loaded', 'not what was there before the set');
+  await cache.close();
+  await second.server.close();
+});
+
+test('a set that succeeds is not deleted for one that was dropped before it', async () => {
+  const path = temporarySocket();
+  const { server, main } = await startTestServer({}, path);
+  const cache = connect({ socket: path });
+  await cache.ready();
+  main.failure = new CacheError('ERR_DATABASE', 'away');
+  await cache.set('k', 'dropped');
+  main.failure = undefined;
+  await cache.set('k', 'stored');
+  assert.is(await cache.get('k'), 'stored');
+  await cache.close();
+  await server.close();
+});
+
 test('nobody reads an older value after a set that was dropped: its key is deleted when the daemon is back', async () => {
   const path = temporarySocket();
   const first = await startTestServer({}, path);
