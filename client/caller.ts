@@ -51,7 +51,7 @@ export class Caller {
       Math.random,
     );
     this.channel = new Channel(connection, options.namespace, options.timeoutMs, () => {
-      if (this.#owed.any) this.#owed.settle().catch(() => {});
+      if (this.#owed.any) this.#owed.settleAll().catch(() => {});
     });
   }
 
@@ -79,7 +79,7 @@ export class Caller {
 
   /** Where a delete is owed for the key: resolves when it is done, and rejects if that cannot be. */
   settled(key: string): Promise<void> | undefined {
-    return this.#owed.has(key) ? this.#owed.settle() : undefined;
+    return this.#owed.has(key) ? this.#owed.settle([key]) : undefined;
   }
 
   /** @throws CacheError ERR_INVALID_VALUE, ERR_VALUE_TOO_LARGE */
@@ -185,7 +185,7 @@ export class Caller {
     const owed = new Set(keys.filter((key) => this.#owed.has(key)));
     if (owed.size === 0) return undefined;
     try {
-      await this.#owed.settle();
+      await this.#owed.settle([...owed]);
       return undefined;
     } catch (error) {
       // With several databases one of them may be away, and with it these keys, but not the others.
@@ -194,10 +194,7 @@ export class Caller {
     }
   }
 
-  /**
-   * A write that succeeds settles what was owed for its keys before it. What a write of unknown outcome came to is looked
-   * up in the table when its keys are next read.
-   */
+  /** What a write of unknown outcome came to is looked up in the table when its keys are next read. */
   write<A extends readonly unknown[], R>(
     op: ClientOp<A, R>,
     args: A,
@@ -210,11 +207,14 @@ export class Caller {
 
   /** A set that cannot be done is dropped under 'degrade', and its keys are to leave every tier. */
   store<A extends readonly unknown[]>(op: ClientOp<A, void>, args: A, keys: readonly string[]): Promise<void> {
-    return this.#send(op, args, keys, (error) => {
+    const drop = (error: unknown): void => {
       if (!this.degrades(error)) throw error;
       this.dropped += keys.length;
       this.#owed.add(keys);
-    });
+    };
+    return this.#owed.any && keys.some((key) => this.#owed.has(key))
+      ? this.#owed.settle(keys).then(() => this.#send(op, args, keys, drop), drop)
+      : this.#send(op, args, keys, drop);
   }
 
   /** One promise besides the call's own: each async function around it would be another, and a few turns of the microtasks. */

@@ -229,6 +229,31 @@ test('a set that succeeds is not deleted for one that was dropped before it', as
   await server.close();
 });
 
+test('a set waits for the delete that is owed for the one before it: on its way, it would undo it', async () => {
+  const path = temporarySocket();
+  const { server, main } = await startTestServer({}, path);
+  const cache = connect({ socket: path });
+  await cache.ready();
+  main.failure = new CacheError('ERR_DATABASE', 'away');
+  await cache.setMany({ k: 'dropped', l: 'dropped' });
+  main.failure = undefined;
+  let open = () => {};
+  main.gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const reading = cache.getMany(['k', 'l']);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  main.gate = undefined; // for what comes after the deletes
+  const setting = [cache.set('k', 'stored'), cache.setMany({ l: 'stored', m: 'stored' })];
+  await cache.set('other', 'not held up');
+  open();
+  await Promise.all([reading, ...setting]);
+  assert.is(cache.dropped, 2);
+  assert.equal([...(await cache.getMany(['k', 'l', 'm'])).values()], ['stored', 'stored', 'stored']);
+  await cache.close();
+  await server.close();
+});
+
 test('nobody reads an older value after a set that was dropped: its key is deleted when the daemon is back', async () => {
   const path = temporarySocket();
   const first = await startTestServer({}, path);

@@ -1,0 +1,126 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { OwedDeletes } from '../../client/owed.js';
+
+/** Deletes that are out until they are told how they ended. */
+function owedDeletes() {
+  const out: { keys: readonly string[] | 'all'; done(): void; fail(): void }[] = [];
+  const act = (keys: readonly string[] | 'all') =>
+    new Promise<void>((resolve, reject) => {
+      out.push({ keys, done: resolve, fail: () => reject(new Error('away')) });
+    });
+  const owed = new OwedDeletes({ deleteKeys: act, clear: () => act('all') }, () => 1);
+  const sent = () => out.map(({ keys }) => keys);
+  return { owed, out, sent };
+}
+
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+async function isDone(promise: Promise<unknown>): Promise<boolean> {
+  let ended = false;
+  promise.then(
+    () => {
+      ended = true;
+    },
+    () => {},
+  );
+  await turn();
+  return ended;
+}
+
+test('a key is deleted once for all who wait for it, and they wait for no other key', async () => {
+  const { owed, out, sent } = owedDeletes();
+  owed.add(['a', 'b']);
+  const first = owed.settle(['a']);
+  const second = owed.settle(['a', 'b', 'c']);
+  assert.equal(sent(), [['a'], ['b']]);
+  out[0]!.done();
+  assert.ok(await isDone(first));
+  assert.not(await isDone(second));
+  assert.equal([owed.has('a'), owed.has('b'), owed.has('c')], [false, true, false]);
+  out[1]!.done();
+  assert.ok(await isDone(second));
+  assert.not(owed.any);
+  owed.stop();
+});
+
+test('a key whose delete is out is waited for, though it was deleted by somebody meanwhile', async () => {
+  const { owed, out, sent } = owedDeletes();
+  owed.add(['a']);
+  const settling = owed.settleAll();
+  owed.forget(['a'], owed.count);
+  assert.ok(owed.any && owed.has('a'), 'a set that went out now would be undone by the delete');
+  const writer = owed.settle(['a']);
+  assert.not(await isDone(writer));
+  assert.equal(sent(), [['a']]);
+  out[0]!.done();
+  assert.ok((await isDone(writer)) && (await isDone(settling)));
+  assert.not(owed.any);
+  owed.stop();
+});
+
+test('a delete that fails stays owed, and fails those who wait for its keys alone', async () => {
+  const { owed, out, sent } = owedDeletes();
+  owed.add(['down', 'up']);
+  const both = owed.settleAll().catch((error) => error.message);
+  out[0]!.fail();
+  assert.is(await both, 'away');
+  assert.ok(owed.has('down') && owed.has('up'));
+  const up = owed.settle(['up']);
+  const down = owed.settle(['down']).catch((error) => error.message);
+  assert.equal(sent(), [['down', 'up'], ['up'], ['down']]);
+  out[1]!.done();
+  out[2]!.fail();
+  assert.ok(await isDone(up));
+  assert.is(await down, 'away');
+  assert.equal([owed.has('down'), owed.has('up')], [true, false]);
+  owed.stop();
+});
+
+test('a key that is dropped while its delete is out is owed another', async () => {
+  const { owed, out, sent } = owedDeletes();
+  owed.add(['a']);
+  const settling = owed.settleAll();
+  owed.add(['a']);
+  out[0]!.done();
+  await settling;
+  assert.ok(owed.has('a'));
+  const again = owed.settle(['a']);
+  assert.equal(sent(), [['a'], ['a']]);
+  out[1]!.done();
+  await again;
+  assert.not(owed.any);
+  owed.stop();
+});
+
+test('what is owed is tried again by itself until it is done', async () => {
+  const { owed, out } = owedDeletes();
+  owed.add(['a']);
+  const keepsAlive = setInterval(() => {}, 1000);
+  for (let i = 0; i < 3; i++) {
+    while (out.length === i) await turn();
+    if (i < 2) out[i]!.fail();
+    else out[i]!.done();
+  }
+  await turn();
+  assert.not(owed.any);
+  clearInterval(keepsAlive);
+});
+
+test('more keys than are remembered: one clear, which all keys wait for', async () => {
+  const { owed, out, sent } = owedDeletes();
+  owed.add(Array.from({ length: 10_001 }, (_, i) => `k${i}`));
+  assert.ok(owed.has('any other'));
+  const first = owed.settle(['a']);
+  const second = owed.settle(['b']);
+  assert.equal(sent(), ['all']);
+  owed.forgetAll(owed.count);
+  assert.ok(owed.has('a'), 'it is still out');
+  assert.not(await isDone(first));
+  out[0]!.done();
+  assert.ok((await isDone(first)) && (await isDone(second)));
+  assert.not(owed.any);
+  owed.stop();
+});
+
+test.run();
