@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { failureOf, unreachable } from '../shared/table/failure.js';
+import { failureOf, isSpent, unreachable } from '../shared/table/failure.js';
 import type { ClientLike, PoolLike, Row, Statement, TextQueryable, TextRow } from '../shared/table/queryable.js';
 import { LeanQuery } from './lean-query.js';
 
@@ -93,7 +93,7 @@ export class LeanPool implements Pick<PoolLike, 'connect'>, TextQueryable {
             return;
           }
           const failure = failureOf(error);
-          this.#free(held, failure.kind === 'unknown');
+          this.#free(held, isSpent(failure));
           reject(failure);
         },
         timeoutMs,

@@ -24,6 +24,12 @@ export class DatabaseFailure extends Error {
 export const LOCK_NOT_AVAILABLE = '55P03';
 export const DEADLOCK_DETECTED = '40P01';
 
+/**
+ * The server does not know a statement that was prepared on the connection: somebody said DEALLOCATE or DISCARD, or a pooler
+ * gave it another server process. It stays so for as long as the connection lives.
+ */
+const NOT_PREPARED = '26000';
+
 /** In place of a SQLSTATE: a value's bytes could not be turned into columns, and no statement was sent. */
 export const NOT_A_VALUE = 'PC002';
 
@@ -42,6 +48,11 @@ export function failureOf(error: unknown): DatabaseFailure {
   const isOver = severity === 'FATAL' || severity === 'PANIC' || code?.startsWith('57P') || code?.startsWith('08');
   const text = advised(message || String(error));
   return new DatabaseFailure(isFromServer && !isOver ? 'refused' : 'unknown', text, code);
+}
+
+/** Whether the connection that it happened on is of no more use. */
+export function isSpent({ kind, sqlState }: DatabaseFailure): boolean {
+  return kind === 'unknown' || sqlState === NOT_PREPARED;
 }
 
 /**
@@ -110,7 +121,7 @@ export function failingPlainly(pool: Pick<PoolLike, 'connect'>, timeoutMs?: numb
         failure = error as DatabaseFailure;
         throw error;
       } finally {
-        client.release(failure?.kind === 'unknown');
+        client.release(failure !== undefined && isSpent(failure));
       }
     },
     async connect() {

@@ -102,6 +102,25 @@ test('what Postgres refuses is told apart from what nobody knows, and leaves the
     assert.is.not(String(await lean.rows({ text: PID })), pid);
   }));
 
+test('a connection whose prepared statements are gone fails one statement, and is left', () =>
+  withPool(
+    async (lean, pool) => {
+      const statement = { name: 'pid', text: PID };
+      for (const ask of [() => lean.rows(statement), () => failingPlainly(lean).query(statement)]) {
+        await ask();
+        const [[before] = []] = await lean.rows({ text: PID });
+        await lean.rows({ text: 'DEALLOCATE ALL' });
+        const failure = await failureOf(ask());
+        assert.equal([failure.kind, failure.sqlState], ['refused', '26000']);
+        assert.match(failure.message, 'pooler', 'what to do about it');
+        await ask();
+        assert.is.not((await lean.rows({ text: PID }))[0]?.[0], before);
+        assert.is(pool.totalCount, 1);
+      }
+    },
+    { max: 1 },
+  ));
+
 test('a statement that takes too long fails, and its connection goes', () =>
   withPool(
     async (lean) => {
