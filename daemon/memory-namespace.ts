@@ -1,3 +1,4 @@
+import { getHeapStatistics } from 'node:v8';
 import type { CacheStatistics, TierStats } from '../shared/cache.js';
 import { packCounter } from '../shared/codec.js';
 import { CacheError } from '../shared/errors.js';
@@ -8,6 +9,7 @@ import type { Clock } from './clock.js';
 import { endOf, Handouts } from './handouts.js';
 import { LateFills } from './late-fills.js';
 import type { Awaitable, Bytes, FillTerms, Holder, LoadAsk, LoadOutcome, Namespace } from './namespace.js';
+import { compact, HeapRoom, type Packed } from './packed.js';
 
 export interface MemoryNamespaceOptions {
   readonly name: string;
@@ -22,7 +24,7 @@ export interface MemoryNamespaceOptions {
 }
 
 interface Kept {
-  readonly bytes: Bytes;
+  readonly bytes: Packed;
   /** Undefined for a value that was not made by `incr`. */
   readonly counter: number | undefined;
   /** How long a load took to compute it, in milliseconds. */
@@ -43,6 +45,7 @@ export class MemoryNamespace implements Namespace {
   readonly #defaultTtlMs: number;
   readonly #lru: Lru<Kept>;
   readonly #tags = new TagIndex();
+  readonly #room = new HeapRoom(getHeapStatistics);
   /** The terms of a load: when it began. */
   readonly #handouts: Handouts<number>;
   readonly #lateFills = new LateFills();
@@ -65,13 +68,13 @@ export class MemoryNamespace implements Namespace {
     this.#handouts = new Handouts(options.clock, options.loadTimeoutMs);
   }
 
-  get(key: string): Bytes | undefined {
+  get(key: string): Packed | undefined {
     const bytes = this.#find(key);
     if (bytes === undefined) this.#misses++;
     return bytes;
   }
 
-  getMany(keys: readonly string[]): (Bytes | undefined)[] {
+  getMany(keys: readonly string[]): (Packed | undefined)[] {
     return keys.map((key) => this.get(key));
   }
 
@@ -79,53 +82,41 @@ export class MemoryNamespace implements Namespace {
     return this.#lru.has(key, this.#clock.now());
   }
 
-  async set(
-    key: string,
-    value: Bytes,
-    ttlMs: number | undefined,
-    tags: readonly string[],
-    graceMs: number,
-  ): Promise<void> {
+  set(key: string, value: Bytes, ttlMs: number | undefined, tags: readonly string[], graceMs: number): void {
     this.#refuseGrace(graceMs);
     this.#put(key, value, ttlMs, tags);
   }
 
-  async setMany(
+  setMany(
     keys: readonly string[],
     values: readonly Bytes[],
     ttlMs: number | undefined,
     tags: readonly string[],
     graceMs: number,
-  ): Promise<void> {
+  ): void {
     this.#refuseGrace(graceMs);
     for (const [i, key] of keys.entries()) this.#put(key, values[i] as Bytes, ttlMs, tags);
   }
 
-  async add(
-    key: string,
-    value: Bytes,
-    ttlMs: number | undefined,
-    tags: readonly string[],
-    graceMs: number,
-  ): Promise<boolean> {
+  add(key: string, value: Bytes, ttlMs: number | undefined, tags: readonly string[], graceMs: number): boolean {
     this.#refuseGrace(graceMs);
     if (this.has(key)) return false;
     this.#put(key, value, ttlMs, tags);
     return true;
   }
 
-  async delete(key: string): Promise<boolean> {
+  delete(key: string): boolean {
     this.#noteKey(key);
     return this.#lru.delete(key, this.#clock.now());
   }
 
-  async deleteMany(keys: readonly string[]): Promise<number> {
+  deleteMany(keys: readonly string[]): number {
     let deleted = 0;
-    for (const key of keys) if (await this.delete(key)) deleted++;
+    for (const key of keys) if (this.delete(key)) deleted++;
     return deleted;
   }
 
-  async incr(key: string, delta: number, ttlMs: number | undefined): Promise<number> {
+  incr(key: string, delta: number, ttlMs: number | undefined): number {
     const nowMs = this.#clock.now();
     const before = this.#lru.peek(key, nowMs);
     if (before !== undefined && before.counter === undefined) {
@@ -142,25 +133,25 @@ export class MemoryNamespace implements Namespace {
     return counter;
   }
 
-  async ttl(key: string): Promise<number | undefined> {
+  ttl(key: string): number | undefined {
     const nowMs = this.#clock.now();
     const expiresAtMs = this.#lru.expiresAt(key, nowMs);
     return expiresAtMs === undefined ? undefined : expiresAtMs - nowMs;
   }
 
-  async expire(key: string, ttlMs: number): Promise<boolean> {
+  expire(key: string, ttlMs: number): boolean {
     const nowMs = this.#clock.now();
     return this.#lru.setExpiry(key, nowMs + ttlMs, nowMs);
   }
 
-  async clear(): Promise<void> {
+  clear(): void {
     this.#invalidations += this.#lru.size;
     this.#lru.clear();
     this.#tags.clear();
     this.#lateFills.noteAll();
   }
 
-  async invalidateTags(tags: readonly string[]): Promise<void> {
+  invalidateTags(tags: readonly string[]): void {
     const nowMs = this.#clock.now();
     for (const tag of tags) {
       if (this.#handouts.size > 0) this.#lateFills.note(ofTag(tag));
@@ -200,7 +191,7 @@ export class MemoryNamespace implements Namespace {
     return this.#handouts.flight(key) === undefined ? this.#begin(key, holder) : this.#waitAndLoad(key, holder);
   }
 
-  async fill(token: number, holder: Holder, value: Bytes, terms: FillTerms): Promise<LoadOutcome> {
+  fill(token: number, holder: Holder, value: Bytes, terms: FillTerms): LoadOutcome {
     const { ttlMs, tags, deltaMs } = terms;
     this.#refuseGrace(terms.graceMs);
     const { key, flight, terms: beganAt } = this.#handouts.take(token, holder);
@@ -249,7 +240,7 @@ export class MemoryNamespace implements Namespace {
     return { kind: 'load', token: this.#handOut(key, holder), stale: undefined };
   }
 
-  #refresh(key: string, holder: Holder, bytes: Bytes): LoadOutcome {
+  #refresh(key: string, holder: Holder, bytes: Packed): LoadOutcome {
     return { kind: 'refresh', token: this.#handOut(key, holder), bytes };
   }
 
@@ -270,18 +261,17 @@ export class MemoryNamespace implements Namespace {
     throw new CacheError('ERR_INVALID_ARGUMENT', `the namespace ${this.name} is of memory alone and offers no grace`);
   }
 
-  #find(key: string): Bytes | undefined {
+  #find(key: string): Packed | undefined {
     const bytes = this.#lru.get(key, this.#clock.now())?.bytes;
     if (bytes !== undefined) this.#hits++;
     return bytes;
   }
 
-  /** The bytes are copied: a view would keep its whole frame alive. */
   #put(key: string, value: Bytes, ttlMs: number | undefined, tags: readonly string[], deltaMs?: number): void {
     const nowMs = this.#clock.now();
     this.#sets++;
     this.#noteKey(key);
-    const kept = { bytes: new Uint8Array(value), counter: undefined, deltaMs };
+    const kept = { bytes: compact(value, this.#room), counter: undefined, deltaMs };
     const expiresAtMs = nowMs + (ttlMs ?? this.#defaultTtlMs);
     if (this.#lru.set(key, kept, value.length, expiresAtMs, nowMs)) this.#tags.add(key, tags);
   }

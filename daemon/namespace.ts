@@ -65,8 +65,8 @@ export interface FillTerms {
 
 /**
  * One namespace as the sessions see it. Keys have been checked and shortened; `ttlMs` is a positive number or Infinity,
- * undefined for the namespace's default. Everything rejects (or throws) with a CacheError.
- * A memory hit is returned as it is, not as a promise, so that it can be answered in the same turn.
+ * undefined for the namespace's default. Everything rejects or throws with a CacheError.
+ * What memory alone can answer is returned as it is, not as a promise, so that its reply leaves in the same turn.
  */
 export interface Namespace {
   readonly name: string;
@@ -84,30 +84,36 @@ export interface Namespace {
   getMany(keys: readonly string[], fromTable: boolean, partial: boolean): Awaitable<(Packed | undefined)[]>;
   has(key: string, fromTable: boolean): Awaitable<boolean>;
   /** @param graceMs how long past its expiry the value may be served by loads that fail or are slow: 0 to Infinity */
-  set(key: string, value: Bytes, ttlMs: number | undefined, tags: readonly string[], graceMs: number): Promise<void>;
+  set(key: string, value: Bytes, ttlMs: number | undefined, tags: readonly string[], graceMs: number): Awaitable<void>;
   setMany(
     keys: readonly string[],
     values: readonly Bytes[],
     ttlMs: number | undefined,
     tags: readonly string[],
     graceMs: number,
-  ): Promise<void>;
-  add(key: string, value: Bytes, ttlMs: number | undefined, tags: readonly string[], graceMs: number): Promise<boolean>;
-  delete(key: string): Promise<boolean>;
-  deleteMany(keys: readonly string[]): Promise<number>;
-  incr(key: string, delta: number, ttlMs: number | undefined): Promise<number>;
+  ): Awaitable<void>;
+  add(
+    key: string,
+    value: Bytes,
+    ttlMs: number | undefined,
+    tags: readonly string[],
+    graceMs: number,
+  ): Awaitable<boolean>;
+  delete(key: string): Awaitable<boolean>;
+  deleteMany(keys: readonly string[]): Awaitable<number>;
+  incr(key: string, delta: number, ttlMs: number | undefined): Awaitable<number>;
   /** Milliseconds left, Infinity for none, undefined for an absent key. */
-  ttl(key: string): Promise<number | undefined>;
-  expire(key: string, ttlMs: number): Promise<boolean>;
-  clear(): Promise<void>;
-  invalidateTags(tags: readonly string[]): Promise<void>;
+  ttl(key: string): Awaitable<number | undefined>;
+  expire(key: string, ttlMs: number): Awaitable<boolean>;
+  clear(): Awaitable<void>;
+  invalidateTags(tags: readonly string[]): Awaitable<void>;
   /** Resolves when every commit before this call has been seen here. */
   sync(): Promise<void>;
   count(): Promise<number>;
   cleanup(): Promise<number>;
   stats(): CacheStatistics;
   load(key: string, holder: Holder, ask: LoadAsk): Awaitable<LoadOutcome>;
-  fill(token: number, holder: Holder, value: Bytes, terms: FillTerms): Promise<LoadOutcome>;
+  fill(token: number, holder: Holder, value: Bytes, terms: FillTerms): Awaitable<LoadOutcome>;
   /** What there is at once for somebody whose load fails or is slow: `value`, `stale` or `nothing`. */
   stale(key: string, graceMs: number): Awaitable<LoadOutcome>;
   /** The load threw (the packed error), or returned undefined, or passes to the next who waits. */

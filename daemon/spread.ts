@@ -95,7 +95,7 @@ export class SpreadNamespace implements Namespace {
     return this.#of(key).add(key, value, ttlMs, tags, graceMs);
   }
 
-  delete(key: string): Promise<boolean> {
+  delete(key: string): Awaitable<boolean> {
     return this.#of(key).delete(key);
   }
 
@@ -103,15 +103,15 @@ export class SpreadNamespace implements Namespace {
     return sum(this.#split(keys).map(({ shard, positions }) => shard.deleteMany(pick(keys, positions))));
   }
 
-  incr(key: string, delta: number, ttlMs: number | undefined): Promise<number> {
+  incr(key: string, delta: number, ttlMs: number | undefined): Awaitable<number> {
     return this.#of(key).incr(key, delta, ttlMs);
   }
 
-  ttl(key: string): Promise<number | undefined> {
+  ttl(key: string): Awaitable<number | undefined> {
     return this.#of(key).ttl(key);
   }
 
-  expire(key: string, ttlMs: number): Promise<boolean> {
+  expire(key: string, ttlMs: number): Awaitable<boolean> {
     return this.#of(key).expire(key, ttlMs);
   }
 
@@ -210,7 +210,7 @@ export class SpreadNamespace implements Namespace {
 
 const pick = <T>(list: readonly T[], positions: readonly number[]): T[] => positions.map((at) => list[at] as T);
 
-async function sum(counts: readonly Promise<number>[]): Promise<number> {
+async function sum(counts: readonly Awaitable<number>[]): Promise<number> {
   return (await all(counts)).reduce((total, count) => total + count, 0);
 }
 
