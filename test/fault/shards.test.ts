@@ -1,3 +1,4 @@
+// gate: timeout=240
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ConsistentHashRing } from '../../client/index.js';

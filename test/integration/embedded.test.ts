@@ -54,7 +54,7 @@ test('starts from nothing, over a socket that only its own user can reach, and l
   assert.equal({ ...row }, { tcp: '', code: 'UTF8' });
   assert.is(statSync(join(postgres.dataDir, 'run')).mode & 0o777, 0o700);
   assert.not(postgres.adopted);
-  assert.ok(lines.some((line) => line.includes('ready to accept connections')));
+  await until('the line', () => lines.some((line) => line.includes('ready to accept connections')));
   await postgres.stop();
   assert.not(isRunning(postgres.pid));
 });

@@ -37,7 +37,7 @@ async function trimNow(table: TestTable, db: PoolLike = table.db, clock?: () => 
   const xmax = (await table.sql<{ xmax: string }>('SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS xmax'))[0]
     ?.xmax;
   const isPast = 'SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::xid8 AS yes';
-  for (let tries = 0; tries < 200 && !(await table.sql(isPast, [xmax]))[0]?.yes; tries++) await sleep(10);
+  for (let tries = 0; tries < 1500 && !(await table.sql(isPast, [xmax]))[0]?.yes; tries++) await sleep(10);
   const state = await trimState(table.db, table.schema);
   const { incarnation = '', snapshot = '' } = state ?? {};
   return trim(db, table.schema, { floor: snapshot.split(':')[0] as string, incarnation }, clock);

@@ -127,7 +127,7 @@ const IS_OWN = (snapshot: string) => `pg_snapshot_xmax(base) >= pg_snapshot_xmax
 test('a set by itself does what it does among others, and is answered again under its number', async ({ table }) => {
   const values = [1, { b: 1, a: [null] }, new Date(0), 'text'];
   for (const [index, value] of values.entries()) {
-    const ttlMs = index === 0 ? Number.POSITIVE_INFINITY : 5000;
+    const ttlMs = index === 0 ? Number.POSITIVE_INFINITY : 60_000;
     const graceMs = index === 1 ? 700 : undefined;
     const of = (key: string) => ({
       ...set(key, value, index > 1 ? ['t:default:"q"', 't:default:b'] : [], ttlMs),
@@ -149,8 +149,8 @@ test('a set by itself does what it does among others, and is answered again unde
         `SELECT ${columns}, ${IS_OWN('$4')}, xid::text FROM hyper_cache WHERE key = ANY ($1) ORDER BY key`,
         [
           [`alone ${index}`, `among ${index}`],
-          index === 0 ? 'infinity' : '3 s',
-          index === 0 ? 'infinity' : '4.7 s',
+          index === 0 ? 'infinity' : '30 s',
+          index === 0 ? 'infinity' : '59.7 s',
           last,
         ],
       );
@@ -193,7 +193,7 @@ test('an increment by itself does what it does among others, and is answered aga
     await sleep(5);
     const number = { host: randomUUID(), start: 1, batch: 1 };
     const last = (await table.look(undefined)).snapshot;
-    const item = (key: string) => incr(`${key} ${name}`, 3, 5000);
+    const item = (key: string) => incr(`${key} ${name}`, 3, 60_000);
     const done = await table.done([item('alone')], { number, ageMs: 300 });
     assert.equal(await table.done([item('alone')], { number, again: true }), done, name);
     const news = (await table.look(last)).rows;
@@ -217,7 +217,7 @@ test('an increment by itself does what it does among others, and is answered aga
     const starts = done.results[0]?.counter === 3;
     assert.equal(news, starts ? [{ xid: BigInt(done.xid), namespace: 'default', keys: [`alone ${name}`] }] : [], name);
     const columns = `value, counter, packed, names, op, grace, delta_ms, ${IS_OWN('$2')},
-      CASE WHEN expires_at - now() BETWEEN '3 s' AND '4.7 s' THEN 'new' WHEN expires_at > now() THEN 'old' END AS expiry`;
+      CASE WHEN expires_at - now() BETWEEN '30 s' AND '59.7 s' THEN 'new' WHEN expires_at > now() THEN 'old' END AS expiry`;
     const [{ xid, ...alone } = {}, { xid: _, ...among } = {}, { xid: __, ...peer } = {}] = await table.sql(
       `SELECT ${columns}, xid::text FROM hyper_cache WHERE key = ANY ($1) ORDER BY key`,
       [keys, last],

@@ -9,6 +9,8 @@ export interface LoadJob {
   readonly calls: number;
   /** How long its load takes. */
   readonly loadMs: number;
+  /** Its load stops the process, as SIGSTOP does, once it has told that it runs. */
+  readonly stops?: boolean;
   readonly options: GetOrSetOptions;
 }
 
@@ -20,11 +22,12 @@ export type LoadReport =
 const cache = connect({ socket: process.argv[2] as string });
 const report = (message: LoadReport) => process.send?.(message);
 
-process.on('message', async ({ key, calls, loadMs, options }: LoadJob) => {
+process.on('message', async ({ key, calls, loadMs, stops, options }: LoadJob) => {
   let loads = 0;
   const load = async () => {
     loads += 1;
-    report({ kind: 'loading' });
+    await new Promise((resolve) => process.send?.({ kind: 'loading' } satisfies LoadReport, resolve));
+    if (stops) process.kill(process.pid, 'SIGSTOP');
     await new Promise((resolve) => setTimeout(resolve, loadMs));
     return `${process.pid}`;
   };

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { type TestCluster, testCluster } from '../../scripts/test-cluster.js';
 
@@ -48,6 +49,9 @@ export async function testDatabase(): Promise<TestDatabase> {
   return {
     url: urlOfDatabase(SHARED, name),
     async close() {
+      // A pool has ended before Postgres has heard of it, and who is cut off meanwhile may say so where nobody listens.
+      const inUse = `SELECT FROM pg_stat_activity WHERE datname = '${name}'`;
+      for (let tries = 0; tries < 50 && (await runSql(SHARED, inUse)).length > 0; tries++) await sleep(20);
       await runSql(SHARED, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
     },
   };
