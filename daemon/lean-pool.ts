@@ -75,11 +75,30 @@ export class LeanPool implements Pick<PoolLike, 'connect'>, TextQueryable {
   }
 
   async #connect(): Promise<Held> {
-    const client = await this.#pool.connect();
-    const held: Held = { client, onError: () => this.#lost(held), wasUsed: true, isLost: false };
-    // Without a listener the error of a connection that breaks while it is idle would end the process.
-    client.on('error', held.onError);
-    return held;
+    for (;;) {
+      const held = await this.#taken();
+      if (!held.isLost) return held;
+      // It broke before it was here: nothing was sent on it.
+      this.#giveBack(held, true);
+    }
+  }
+
+  /**
+   * Listens from the moment the pool does not any more, which with its promise would be a turn of the microtasks later: where
+   * the answer before and the end of the connection arrive together, the end is told in between, and would end the process.
+   */
+  #taken(): Promise<Held> {
+    return new Promise((resolve, reject) => {
+      this.#pool.connect((error, client) => {
+        if (client === undefined) {
+          reject(error);
+          return;
+        }
+        const held: Held = { client, onError: () => this.#lost(held), wasUsed: true, isLost: false };
+        client.on('error', held.onError);
+        resolve(held);
+      });
+    });
   }
 
   #ask(held: Held, statement: Statement, timeoutMs: number | undefined): Promise<readonly TextRow[]> {

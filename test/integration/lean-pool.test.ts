@@ -1,4 +1,5 @@
 // gate: cost=1 timeout=60
+import { spawnSync } from 'node:child_process';
 import pg from 'pg';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -7,6 +8,7 @@ import { BINARY_ARRAYS } from '../../shared/table/binary.js';
 import { DatabaseFailure, failingPlainly } from '../../shared/table/failure.js';
 import { eventually, sleep } from '../support/daemon.js';
 import { backendsOf, type TestDatabase, terminateBackends, testDatabase } from '../support/postgres.js';
+import { projectRoot } from '../support/source.js';
 
 let database: TestDatabase;
 
@@ -138,6 +140,29 @@ test('a connection that breaks while nobody uses it is not used again', () =>
     await eventually('the end of the connection', () => pool.totalCount === 0);
     assert.is((await lean.rows({ text: PID })).length, 1);
   }));
+
+test('nor is one whose end is told together with its last answer, while somebody waits for it', () =>
+  withPool(
+    async (lean) => {
+      const [[pid] = []] = await lean.rows({ text: PID });
+      const first = lean.rows({ text: 'SELECT pg_sleep(0.1), pg_backend_pid()::text' });
+      const second = lean.rows({ text: PID });
+      // Both are sent by this process before it stops to read: until the backend has answered, and has been ended.
+      await sleep(20);
+      const script = `import pg from 'pg';
+        const client = new pg.Client({ connectionString: process.argv[1] });
+        await client.connect();
+        const answered = "SELECT 1 FROM pg_stat_activity WHERE state = 'idle' AND pid = " + process.argv[2];
+        while ((await client.query(answered)).rows.length === 0);
+        await client.query('SELECT pg_terminate_backend(' + process.argv[2] + ', 5000)');
+        await client.end();`;
+      const args = ['--input-type=module', '-e', script, database.url, String(pid)];
+      assert.is(spawnSync(process.execPath, args, { cwd: projectRoot }).status, 0);
+      assert.is((await first)[0]?.[1], pid);
+      assert.is.not((await second)[0]?.[0], pid);
+    },
+    { max: 1 },
+  ));
 
 test('nor is one that breaks between two statements of a transaction', () =>
   withPool(async (lean, pool) => {
