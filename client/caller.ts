@@ -13,7 +13,7 @@ import * as ops from './ops.js';
 import type { CheckedConnectOptions } from './options.js';
 import { OwedDeletes } from './owed.js';
 import { isInheriting, PartReader } from './parts.js';
-import { refuseInTransaction } from './transaction.js';
+import { outsideTransaction, refuseInTransaction } from './transaction.js';
 
 /** What `onUnavailable: 'degrade'` hides from reads and sets. */
 const DEGRADABLE: ReadonlySet<ErrorCode> = new Set([
@@ -47,7 +47,10 @@ export class Caller {
     // Before the channel: the daemon then knows of the near tier before it is asked for anything.
     if (options.near !== undefined) this.near = acquireNear(connection, options.namespace, options.near);
     this.#owed = new OwedDeletes(
-      { deleteKeys: (keys) => this.deleteMany(keys), clear: () => this.write(ops.CLEAR, [], ALL) },
+      {
+        deleteKeys: (keys) => outsideTransaction(() => this.deleteMany(keys)),
+        clear: () => outsideTransaction(() => this.write(ops.CLEAR, [], ALL)),
+      },
       Math.random,
     );
     this.channel = new Channel(connection, options.namespace, options.timeoutMs, () => {
@@ -75,6 +78,11 @@ export class Caller {
   /** Whether the error is one that `onUnavailable: 'degrade'` hides. */
   degrades(error: unknown): boolean {
     return this.#options.onUnavailable === 'degrade' && error instanceof CacheError && DEGRADABLE.has(error.code);
+  }
+
+  /** Whether what tiers hold of the key is older than a set that was dropped. */
+  isOwed(key: string): boolean {
+    return this.#owed.has(key);
   }
 
   /** Where a delete is owed for the key: resolves when it is done, and rejects if that cannot be. */
@@ -213,8 +221,25 @@ export class Caller {
       this.#owed.add(keys);
     };
     return this.#owed.any && keys.some((key) => this.#owed.has(key))
-      ? this.#owed.settle(keys).then(() => this.#send(op, args, keys, drop), drop)
+      ? this.#storeSettled(op, args, keys, drop)
       : this.#send(op, args, keys, drop);
+  }
+
+  async #storeSettled<A extends readonly unknown[]>(
+    op: ClientOp<A, void>,
+    args: A,
+    keys: readonly string[],
+    drop: (error: unknown) => void,
+  ): Promise<void> {
+    refuseInTransaction();
+    try {
+      await this.#owed.settle(keys);
+    } catch (error) {
+      // Some of the keys may not have been owed anything until now.
+      this.near?.drop(keys);
+      return drop(error);
+    }
+    return this.#send(op, args, keys, drop);
   }
 
   /** One promise besides the call's own: each async function around it would be another, and a few turns of the microtasks. */
@@ -233,8 +258,9 @@ export class Caller {
     return this.channel.call(op, args).then(
       (result) => {
         if (!this.#owed.any) return result;
-        if (keys === ALL) this.#owed.forgetAll(asked);
-        else this.#owed.forget(keys, asked);
+        if (keys !== ALL) this.#owed.forget(keys, asked);
+        // Not for an invalidation of tags: what is owed need not have any of them.
+        else if (op.code === ops.CLEAR.code) this.#owed.forgetAll(asked);
         return result;
       },
       (error: unknown) => {

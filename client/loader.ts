@@ -169,7 +169,8 @@ export class Loader {
     epoch?: number,
   ): Promise<Answer | undefined> {
     const { graceMs = 0 } = options;
-    if (graceMs === 0) return undefined;
+    // What there is of a key that is owed a delete is older than a set that was acknowledged here.
+    if (graceMs === 0 || this.#caller.isOwed(key)) return undefined;
     const answer = await this.#caller.channel
       .call(STALE, [key, this.#caller.near, this.#caller.reader(), graceMs], epoch)
       .catch(() => undefined);

@@ -1,7 +1,10 @@
 import { backoffMs } from '../shared/backoff.js';
 import { RECONNECT } from './connection.js';
 
-/** Keys remembered one by one; more than these, and the namespace is cleared instead. */
+/**
+ * Keys remembered one by one; more than these, and the namespace is cleared besides, once these have been deleted. Not
+ * before: with several databases, a clear that fails for the sake of one has cleared the others.
+ */
 const OWED_KEYS_MAX = 10_000;
 
 export interface OwedActions {
@@ -21,7 +24,10 @@ export class OwedDeletes {
   readonly #random: () => number;
   /** By key, the number of the drop: a key dropped again while its delete is out stays owed. */
   readonly #keys = new Map<string, number>();
+  /** The number of the last drop of a key that is not remembered: every key is owed a delete, but for `#settled`. */
   #all = 0;
+  /** While all are owed: keys that were deleted since they were last dropped. */
+  readonly #settled = new Set<string>();
   /** By key, the delete that is out. The key waits for it even if it is not owed any more. */
   readonly #deleting = new Map<string, Promise<unknown>>();
   #clearing: Promise<unknown> | undefined;
@@ -37,10 +43,11 @@ export class OwedDeletes {
 
   add(keys: Iterable<string>): void {
     this.count++;
-    for (const key of keys) this.#keys.set(key, this.count);
-    if (this.#keys.size > OWED_KEYS_MAX) {
-      this.#all = this.count;
-      this.#keys.clear();
+    for (const key of keys) {
+      this.#settled.delete(key);
+      const isKept = this.#keys.size < OWED_KEYS_MAX || this.#keys.has(key) || this.#deleting.has(key);
+      if (isKept) this.#keys.set(key, this.count);
+      else this.#all = this.count;
     }
     this.#retryLater();
   }
@@ -51,8 +58,8 @@ export class OwedDeletes {
 
   /** Whether the key is to be settled before it is read or written. */
   has(key: string): boolean {
-    if (this.#all > 0 || this.#clearing !== undefined) return true;
-    return (this.#keys.size > 0 && this.#keys.has(key)) || (this.#deleting.size > 0 && this.#deleting.has(key));
+    if (this.#clearing !== undefined || this.#isOwed(key)) return true;
+    return this.#deleting.size > 0 && this.#deleting.has(key);
   }
 
   /** These keys were deleted after all, by a call made when `count` was `asked`; later drops stay owed. */
@@ -61,26 +68,45 @@ export class OwedDeletes {
   }
 
   forgetAll(asked: number): void {
-    if (this.#all <= asked) this.#all = 0;
+    if (this.#all <= asked) {
+      this.#all = 0;
+      this.#settled.clear();
+    }
     this.forget([...this.#keys.keys()], asked);
   }
 
   /** Deletes what is owed of these keys, each of them once at a time; rejects with the error if that cannot be done now. */
   async settle(keys: readonly string[]): Promise<void> {
-    if (this.#all > 0 || this.#clearing !== undefined) await this.#clear();
-    const left = keys.filter((key) => this.#keys.has(key) && !this.#deleting.has(key));
+    // Whether it fails is known for each key when that is deleted.
+    if (this.#clearing !== undefined) await this.#clearing.catch(() => {});
+    const left = keys.filter((key) => this.#isOwed(key) && !this.#deleting.has(key));
     if (left.length > 0) this.#delete(left);
     await Promise.all(keys.map((key) => this.#deleting.get(key)));
+    // One that went out meanwhile: a write that went out now could be undone by it.
+    if (this.#clearing !== undefined) await this.#clearing.catch(() => {});
   }
 
-  settleAll(): Promise<void> {
-    return this.settle([...this.#keys.keys()]);
+  async settleAll(): Promise<void> {
+    await this.settle([...this.#keys.keys()]);
+    if (this.#all > 0) await this.#clear();
   }
 
   stop(): void {
     clearTimeout(this.#timer);
     this.#keys.clear();
+    this.#settled.clear();
     this.#all = 0;
+  }
+
+  #isOwed(key: string): boolean {
+    return (this.#keys.size > 0 && this.#keys.has(key)) || (this.#all > 0 && !this.#settled.has(key));
+  }
+
+  #markSettled(keys: readonly string[]): void {
+    for (const key of keys) {
+      if (this.#settled.size >= OWED_KEYS_MAX) this.#settled.clear();
+      this.#settled.add(key);
+    }
   }
 
   #clear(): Promise<unknown> {
@@ -100,7 +126,10 @@ export class OwedDeletes {
     const upTo = this.count;
     const deleting = this.#run(
       this.#actions.deleteKeys(keys),
-      () => this.forget(keys, upTo),
+      () => {
+        this.forget(keys, upTo);
+        if (this.#all > 0) this.#markSettled(keys);
+      },
       () => {
         for (const key of keys) this.#deleting.delete(key);
       },
@@ -112,9 +141,10 @@ export class OwedDeletes {
     try {
       await action;
       done();
-      this.#attempt = 0;
     } finally {
       after();
+      // Not after any success: with several databases, one may be away for long while keys of the others are deleted.
+      if (!this.any) this.#attempt = 0;
       // What failed, and what was dropped meanwhile.
       if (this.#all > 0 || this.#keys.size > 0) this.#retryLater();
     }

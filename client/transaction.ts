@@ -18,11 +18,16 @@ export interface CacheTransaction {
   clear(): Promise<void>;
 }
 
-const inTransaction = new AsyncLocalStorage<true>();
+const inTransaction = new AsyncLocalStorage<true | undefined>();
 
 /** Whether the work of a `withTransaction` runs here. */
 export function isInTransaction(): boolean {
   return inTransaction.getStore() !== undefined;
+}
+
+/** Runs what is no part of the transaction's work, though it is asked there. */
+export function outsideTransaction<T>(run: () => T): T {
+  return isInTransaction() ? inTransaction.run(undefined, run) : run();
 }
 
 /**
