@@ -81,7 +81,7 @@ for (const [name, greeted, bytes, problem] of REFUSED) {
     assert.is(goodbye.code, 'ERR_PROTOCOL');
     assert.match(goodbye.problem, problem);
     // Ten are asked of an idle machine.
-    assert.ok(tookMs < 1000, `${tookMs} ms`);
+    assert.ok(tookMs < 5000, `${tookMs} ms`);
     other.send([5, OP.set, 0, 'k', Buffer.from([1]), null, null, 0]);
     await other.until(() => other.messages.length === 1);
     assert.equal(other.messages, [[5, STATUS.ok]]);

@@ -80,19 +80,20 @@ test('the keys of the one that is down miss, all others are read and written; it
   await pinned.invalidateTags(['t']);
   assert.is(await pinned.get('k'), undefined);
 
-  const status = await client.status();
-  const shards = Object.values(status.shards as Record<string, { fresh: boolean; database: string }>);
-  assert.equal(
-    shards.map(({ fresh }) => fresh),
-    [true, false],
-  );
+  let shards: { fresh: boolean; database: string }[] = [];
+  await eventually('the one that is up is fresh', async () => {
+    shards = Object.values((await client.status()).shards as Record<string, { fresh: boolean; database: string }>);
+    return shards[0]!.fresh;
+  });
+  assert.not(shards[1]!.fresh);
   assert.is(shards[0]!.database, 'ok');
   assert.is.not(shards[1]!.database, 'ok');
   assert.not(server.daemon.isFresh());
 
   await clusters[1]!.start();
   await eventually('sight of both', () => server.daemon.isFresh());
-  await eventually('the dropped key is deleted', async () => !(await client.has(down[1]!)));
+  // Not what `client` says: to it a key that is owed a delete is missing even where that could not be done yet.
+  await eventually('the dropped key is deleted', async () => !(await strict.has(down[1]!).catch(() => true)));
   assert.is(await client.get(down[4]!), `${down[4]} v1`, 'a clean restart keeps the table');
   await strict.clear();
   assert.is(await strict.count(), 0);

@@ -3,6 +3,7 @@ import { encode } from 'msgpackr';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { connect } from '../../client/index.js';
+import { runTransaction } from '../../client/transaction.js';
 import { CacheError, ERROR_CODES } from '../../shared/errors.js';
 import { encodeFrame } from '../../shared/frame.js';
 import { OP, PUSH, STATUS } from '../../shared/protocol.js';
@@ -76,7 +77,7 @@ test('degrade, no daemon: a load that runs is not for those who come later; one 
 
 test('throw, no daemon: everything rejects, with the path and the reason', async () => {
   const socket = temporarySocket();
-  const cache = connect({ socket, timeoutMs: 300, onUnavailable: 'throw' });
+  const cache = connect({ socket, timeoutMs: 1500, onUnavailable: 'throw' });
   const error = await rejectsCode('ERR_UNAVAILABLE', () => cache.get('k'));
   assert.ok(error.message.includes(socket) && error.message.includes('ENOENT'), error.message);
   await rejectsCode('ERR_UNAVAILABLE', () => cache.set('k', 1));
@@ -90,10 +91,10 @@ test('throw, no daemon: everything rejects, with the path and the reason', async
 
 test('ready says why it waited in vain, and what to do', async () => {
   const why = async (socket: string) => {
-    const cache = connect({ socket, timeoutMs: 200 });
+    const cache = connect({ socket, timeoutMs: 1500 });
     const { message } = await rejectsCode('ERR_UNAVAILABLE', () => cache.ready());
     await cache.close();
-    assert.ok(message.startsWith(`not connected to ${socket} within 200 ms: `), message);
+    assert.ok(message.startsWith(`not connected to ${socket} within 1500 ms: `), message);
     return message;
   };
   const absent = await why(temporarySocket());
@@ -254,6 +255,33 @@ test('a set waits for the delete that is owed for the one before it: on its way,
   await server.close();
 });
 
+test('an invalidation of tags, which the key need not have, settles no delete that is owed', async () => {
+  const path = temporarySocket();
+  const { server, main } = await startTestServer({}, path);
+  const cache = connect({ socket: path });
+  await cache.set('k', 'old');
+  main.failure = new CacheError('ERR_DATABASE', 'away');
+  await cache.set('k', 'dropped');
+  main.failure = undefined;
+  await cache.invalidateTags(['t']);
+  assert.is(await cache.get('k'), undefined);
+  await cache.close();
+  await server.close();
+});
+
+test('in a transaction too, a key that is owed a delete is deleted before it is read', async () => {
+  const path = temporarySocket();
+  const { server, main } = await startTestServer({}, path);
+  const cache = connect({ socket: path });
+  await cache.set('k', 'old');
+  main.failure = new CacheError('ERR_DATABASE', 'away');
+  await cache.set('k', 'dropped');
+  main.failure = undefined;
+  assert.is(await runTransaction({ query: async () => {} }, 'invalidate', () => cache.get('k', 'absent')), 'absent');
+  await cache.close();
+  await server.close();
+});
+
 test('nobody reads an older value after a set that was dropped: its key is deleted when the daemon is back', async () => {
   const path = temporarySocket();
   const first = await startTestServer({}, path);
@@ -330,14 +358,14 @@ test('degrade, the daemon goes away while a load runs: its value is the answer',
 
 test('a deadline ends every call: a read is late, a write that was sent is of unknown outcome', async () => {
   const { path, server, main } = await startTestServer();
-  const cache = connect({ socket: path, timeoutMs: 150, onUnavailable: 'throw' });
+  const cache = connect({ socket: path, timeoutMs: 1000, onUnavailable: 'throw' });
   await cache.set('k', 1);
   main.gate = new Promise<void>(() => {});
   const started = performance.now();
   const error = await rejectsCode('ERR_UNKNOWN_OUTCOME', () => cache.set('k', 2));
   const tookMs = performance.now() - started;
   assert.is((error.cause as CacheError).code, 'ERR_TIMEOUT');
-  assert.ok(tookMs >= 149 && tookMs < 3000, `${tookMs} ms`);
+  assert.ok(tookMs >= 999 && tookMs < 6000, `${tookMs} ms`);
   const before = main.fromTableReads;
   await cache.get('k');
   assert.is(main.fromTableReads, before + 1);
@@ -375,11 +403,11 @@ test('who waits for the load of another waits as long as it takes, while the dae
 
 test('who waits for a load learns within its time that the daemon is silent', async () => {
   const { path, server } = await startFakeDaemon(greetOnce());
-  const cache = connect({ socket: path, timeoutMs: 200, onUnavailable: 'throw' });
+  const cache = connect({ socket: path, timeoutMs: 1500, onUnavailable: 'throw' });
   await cache.ready();
   const started = performance.now();
   await rejectsCode('ERR_TIMEOUT', () => cache.getOrSet('k', () => 1));
-  assert.ok(performance.now() - started < 3000);
+  assert.ok(performance.now() - started < 6000);
   await cache.close();
   server.close();
 });
@@ -437,7 +465,7 @@ test('a daemon of another version: ready says so, naming both; calls degrade or 
 
 test('an older daemon that greets in its own version is refused, naming both', async () => {
   const { path, server } = await startFakeDaemon(([id]) => [[id, STATUS.ok, 0, '0.0.1', 'run']]);
-  const cache = connect({ socket: path, timeoutMs: 500 });
+  const cache = connect({ socket: path, timeoutMs: 1500 });
   const error = await rejectsCode('ERR_UNAVAILABLE', () => cache.ready());
   assert.match(
     (error.cause as Error).message,

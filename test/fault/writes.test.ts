@@ -67,6 +67,16 @@ async function overwrite(client: PgCachedClient, key: string): Promise<number> {
   return acknowledged;
 }
 
+/** @returns false where it has gone meanwhile, as one that was cut off or ended a moment ago does */
+function stops(pid: number): boolean {
+  try {
+    return process.kill(pid, 'SIGSTOP');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    return false;
+  }
+}
+
 async function sabotage(
   { proxy, cluster }: { proxy: PostgresProxy; cluster: TestCluster },
   until: () => boolean,
@@ -83,7 +93,7 @@ async function sabotage(
       if (round % 4 === 2) await runSql(cluster.url, `SELECT pg_terminate_backend(${victim})`);
       else {
         // Stopped in the middle of whatever it does, cut off, and let go on: it must write nothing late.
-        process.kill(victim, 'SIGSTOP');
+        if (!stops(victim)) continue;
         await sleep(30);
         proxy.cut();
         await sleep(30);

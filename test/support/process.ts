@@ -44,6 +44,20 @@ export async function until(
   throw new Error(`${what}: not within ${limitMs / 1000} s`);
 }
 
+/**
+ * Stops a Postgres with all its processes, on Linux: the postmaster first, so that it makes no other meanwhile, and none of
+ * those that end is gone before it is stopped. @returns what lets them go on
+ */
+export function freeze(postmaster: number): () => void {
+  process.kill(postmaster, 'SIGSTOP');
+  while (!/^\d+ \(.*\) T/s.test(readFileSync(`/proc/${postmaster}/stat`, 'utf8')));
+  const all = [...childrenOf(postmaster), postmaster];
+  for (const pid of all) process.kill(pid, 'SIGSTOP');
+  return () => {
+    for (const pid of all) process.kill(pid, 'SIGCONT');
+  };
+}
+
 /** The processes whose parent it is, on Linux. */
 export function childrenOf(pid: number): number[] {
   const parentOf = (child: string) => {
