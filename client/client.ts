@@ -58,8 +58,8 @@ export class PgCachedClient implements Cache {
   get<T = unknown>(key: string): Promise<T | undefined>;
   get<T, D>(key: string, defaultValue: D): Promise<T | D>;
   get(key: string, defaultValue?: unknown): Promise<unknown> {
-    const found = this.#peekShort(key);
-    return found === undefined ? this.#get(key, defaultValue) : Promise.resolve(found);
+    const found = isStoredAsItIs(key) ? this.#caller.nearFor(key)?.promised(key) : undefined;
+    return found ?? this.#get(key, defaultValue);
   }
 
   /** Not async: on a hit that would be a promise, and a turn of the microtasks, for nothing. */

@@ -10,6 +10,8 @@ export interface NearValue {
   /** The frozen tree; undefined where `bytes` are to be unpacked. */
   readonly tree: unknown;
   readonly bytes: Uint8Array | undefined;
+  /** Of the tree, once somebody has awaited it. */
+  promise: Promise<unknown> | undefined;
 }
 
 /**
@@ -21,13 +23,20 @@ export function nearValue(bytes: Uint8Array): { kept: NearValue; value: unknown 
   // The rich form is for what is no plain tree, in the first place.
   if (!isRich(bytes) && isTree(value)) {
     freezeTree(value);
-    return { kept: { tree: value, bytes: undefined }, value };
+    return { kept: { tree: value, bytes: undefined, promise: undefined }, value };
   }
-  return { kept: { tree: undefined, bytes }, value };
+  return { kept: { tree: undefined, bytes, promise: undefined }, value };
 }
 
 export function valueFrom(near: NearValue): unknown {
   return near.bytes === undefined ? near.tree : unpack(near.bytes);
+}
+
+/** As a promise: the same one for all who await the tree, as it is frozen itself. */
+export function promiseFrom(near: NearValue): Promise<unknown> {
+  if (near.bytes !== undefined) return Promise.resolve(unpack(near.bytes));
+  near.promise ??= Promise.resolve(near.tree);
+  return near.promise;
 }
 
 function isTree(value: unknown): boolean {

@@ -1,6 +1,6 @@
 import type { TierStats } from '../shared/cache.js';
 import { Lru } from '../shared/lru.js';
-import { type NearValue, nearValue, valueFrom } from './near-value.js';
+import { type NearValue, nearValue, promiseFrom, valueFrom } from './near-value.js';
 
 /** Limits of the near tier of one process and namespace. */
 export interface NearLimits {
@@ -81,6 +81,14 @@ export class NearTier {
     return valueFrom(found);
   }
 
+  /** As `peek`, for those who await it. */
+  promised(key: string): Promise<unknown> | undefined {
+    const found = this.#find(key);
+    if (found === undefined) return undefined;
+    this.#hits += 1;
+    return promiseFrom(found);
+  }
+
   /** As `peek`, but what is kept instead of the value: the same object for as long as it is the same copy. */
   held(key: string): NearValue | undefined {
     const found = this.#find(key);
@@ -105,7 +113,7 @@ export class NearTier {
     const { kept, value } = nearValue(bytes);
     if (untilMs === undefined) return value;
     // Not `slice`, which a Buffer has as a view.
-    const copied = kept.bytes === undefined ? kept : { tree: undefined, bytes: new Uint8Array(kept.bytes) };
+    const copied = kept.bytes === undefined ? kept : { ...kept, bytes: new Uint8Array(kept.bytes) };
     const expiresAtMs = Math.floor(untilMs + this.#offsetMs);
     if (this.#lru.set(key, copied, bytes.length, expiresAtMs, this.#now())) this.#sets += 1;
     return value;

@@ -33,6 +33,8 @@ export class OwedDeletes {
   #clearing: Promise<unknown> | undefined;
   /** How often something was dropped. */
   count = 0;
+  /** Whether anything is owed, or out. A field, as each hit of the near tier looks at it. */
+  any = false;
   #attempt = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -43,6 +45,7 @@ export class OwedDeletes {
 
   add(keys: Iterable<string>): void {
     this.count++;
+    this.any = true;
     for (const key of keys) {
       this.#settled.delete(key);
       const isKept = this.#keys.size < OWED_KEYS_MAX || this.#keys.has(key) || this.#deleting.has(key);
@@ -52,19 +55,17 @@ export class OwedDeletes {
     this.#retryLater();
   }
 
-  get any(): boolean {
-    return this.#all > 0 || this.#keys.size > 0 || this.#deleting.size > 0 || this.#clearing !== undefined;
-  }
-
   /** Whether the key is to be settled before it is read or written. */
   has(key: string): boolean {
+    if (!this.any) return false;
     if (this.#clearing !== undefined || this.#isOwed(key)) return true;
-    return this.#deleting.size > 0 && this.#deleting.has(key);
+    return this.#deleting.has(key);
   }
 
   /** These keys were deleted after all, by a call made when `count` was `asked`; later drops stay owed. */
   forget(keys: Iterable<string>, asked: number): void {
     for (const key of keys) if ((this.#keys.get(key) ?? asked + 1) <= asked) this.#keys.delete(key);
+    this.#update();
   }
 
   forgetAll(asked: number): void {
@@ -96,10 +97,15 @@ export class OwedDeletes {
     this.#keys.clear();
     this.#settled.clear();
     this.#all = 0;
+    this.#update();
+  }
+
+  #update(): void {
+    this.any = this.#all > 0 || this.#keys.size > 0 || this.#deleting.size > 0 || this.#clearing !== undefined;
   }
 
   #isOwed(key: string): boolean {
-    return (this.#keys.size > 0 && this.#keys.has(key)) || (this.#all > 0 && !this.#settled.has(key));
+    return this.#keys.has(key) || (this.#all > 0 && !this.#settled.has(key));
   }
 
   #markSettled(keys: readonly string[]): void {
@@ -143,6 +149,7 @@ export class OwedDeletes {
       done();
     } finally {
       after();
+      this.#update();
       // Not after any success: with several databases, one may be away for long while keys of the others are deleted.
       if (!this.any) this.#attempt = 0;
       // What failed, and what was dropped meanwhile.
