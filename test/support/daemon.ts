@@ -55,3 +55,13 @@ export async function eventually(
   }
   return performance.now() - from;
 }
+
+/** The median, of 15 changes, of the milliseconds that `there` takes to see what `here` wrote: an interval if it polls. */
+export async function medianToSee(here: PgCachedClient, there: PgCachedClient, key: string): Promise<number> {
+  const tookMs: number[] = [];
+  for (let round = 1; round <= 15; round++) {
+    await here.set(key, round);
+    tookMs.push(await eventually('the change', async () => (await there.get(key)) === round));
+  }
+  return tookMs.sort((a, b) => a - b)[7] as number;
+}
