@@ -21,6 +21,7 @@ import { setInternals } from './internals.js';
 import { askLease, type Leased, type LeaseOptions } from './lease.js';
 import { Loader } from './loader.js';
 import { parts, readAll } from './many.js';
+import type { NearTier } from './near.js';
 import * as ops from './ops.js';
 import { type CheckedConnectOptions, type ConnectOptions, checkConnectOptions } from './options.js';
 import { isInheriting } from './parts.js';
@@ -58,8 +59,7 @@ export class PgCachedClient implements Cache {
   get<T = unknown>(key: string): Promise<T | undefined>;
   get<T, D>(key: string, defaultValue: D): Promise<T | D>;
   get(key: string, defaultValue?: unknown): Promise<unknown> {
-    const found = isStoredAsItIs(key) ? this.#caller.nearFor(key)?.promised(key) : undefined;
-    return found ?? this.#get(key, defaultValue);
+    return this.#nearForShort(key)?.promised(key) ?? this.#get(key, defaultValue);
   }
 
   /** Not async: on a hit that would be a promise, and a turn of the microtasks, for nothing. */
@@ -87,15 +87,15 @@ export class PgCachedClient implements Cache {
    * @throws CacheError ERR_INVALID_KEY
    */
   peek<T = unknown>(key: string): T | undefined {
-    const found = this.#peekShort(key);
+    const found = this.#nearForShort(key)?.peek(key);
     if (found !== undefined) return found as T;
     const stored = storedKey(key);
     return this.#caller.nearFor(stored)?.peek(stored) as T | undefined;
   }
 
-  /** What the near tier has under a short key. To check the key takes as long as all the rest; one that is found needs none. */
-  #peekShort(key: unknown): unknown {
-    return isStoredAsItIs(key) ? this.#caller.nearFor(key)?.peek(key) : undefined;
+  /** The near tier, for a short key. To check the key takes as long as all the rest; one that is found needs none. */
+  #nearForShort(key: unknown): NearTier | undefined {
+    return isStoredAsItIs(key) ? this.#caller.nearFor(key) : undefined;
   }
 
   async getMany<T = unknown>(keys: Iterable<string>): Promise<Map<string, T>> {
