@@ -255,14 +255,19 @@ test('a set waits for the delete that is owed for the one before it: on its way,
   await server.close();
 });
 
-test('an invalidation of tags, which the key need not have, settles no delete that is owed', async () => {
-  const path = temporarySocket();
-  const { server, main } = await startTestServer({}, path);
+/** The database is back, and `k` is still what it was before a set that was dropped. */
+async function afterDroppedSet() {
+  const { path, server, main } = await startTestServer();
   const cache = connect({ socket: path });
   await cache.set('k', 'old');
   main.failure = new CacheError('ERR_DATABASE', 'away');
   await cache.set('k', 'dropped');
   main.failure = undefined;
+  return { cache, server };
+}
+
+test('an invalidation of tags, which the key need not have, settles no delete that is owed', async () => {
+  const { cache, server } = await afterDroppedSet();
   await cache.invalidateTags(['t']);
   assert.is(await cache.get('k'), undefined);
   await cache.close();
@@ -270,13 +275,7 @@ test('an invalidation of tags, which the key need not have, settles no delete th
 });
 
 test('in a transaction too, a key that is owed a delete is deleted before it is read', async () => {
-  const path = temporarySocket();
-  const { server, main } = await startTestServer({}, path);
-  const cache = connect({ socket: path });
-  await cache.set('k', 'old');
-  main.failure = new CacheError('ERR_DATABASE', 'away');
-  await cache.set('k', 'dropped');
-  main.failure = undefined;
+  const { cache, server } = await afterDroppedSet();
   assert.is(await runTransaction({ query: async () => {} }, 'invalidate', () => cache.get('k', 'absent')), 'absent');
   await cache.close();
   await server.close();

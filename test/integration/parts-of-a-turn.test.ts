@@ -95,9 +95,10 @@ test('those who wrote together are told together', async () => {
   channel.close();
 });
 
-test('many writes to memory leave in parts', async () => {
+test('many writes to memory leave in parts, and so do their answers', async () => {
   const channel = await channelOf('ram');
   assert.is(await sendingsOf(times(64, set(channel)), undefined), 4);
+  assert.ok(tellings >= 4, `${tellings}`);
   channel.close();
 });
 

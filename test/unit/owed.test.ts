@@ -107,6 +107,28 @@ test('what is owed is tried again by itself until it is done', async () => {
   clearInterval(keepsAlive);
 });
 
+test('it is tried ever less often, also while the deletes of other keys succeed', async () => {
+  const { owed, out } = owedDeletes();
+  const keepsAlive = setInterval(() => {}, 1000);
+  const sentMs: number[] = [];
+  owed.add(['down']);
+  for (let tries = 0; tries < 4; tries++) {
+    const before = out.length;
+    while (out.length === before) await turn();
+    sentMs.push(performance.now());
+    out.at(-1)!.fail();
+    await turn();
+    owed.add(['up']);
+    const up = owed.settle(['up']);
+    out.at(-1)!.done();
+    await up;
+  }
+  // 50, 100, 200, 400 ms; a timer is never early.
+  assert.ok(sentMs[3]! - sentMs[2]! > 350, `${sentMs}`);
+  owed.stop();
+  clearInterval(keepsAlive);
+});
+
 test('more keys than are remembered: all are owed, one by one until a clear is done, which comes last', async () => {
   const { owed, out, sent } = owedDeletes();
   const keys = Array.from({ length: 10_000 }, (_, i) => `k${i}`);
